@@ -1,0 +1,68 @@
+# `make help` lists the targets. Each stage prints its time.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+
+# $(call stage,name,command): run, then print how long it took; the command's exit status is kept
+define stage
+@start=$$EPOCHREALTIME; $(2); code=$$?; \
+printf '%-8s %s  %s s\n' '$(1)' "$$([ $$code = 0 ] && echo ok || echo FAILED)" \
+  "$$(( ($${EPOCHREALTIME/./} - $${start/./}) / 1000000 ))"; exit $$code
+endef
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/.stamp ## virtual environment with pinned, hashed dependencies; costs nothing when nothing changed
+
+.venv/.stamp: requirements-dev.txt pyproject.toml tools/setup.sh
+	$(call stage,setup,tools/setup.sh)
+
+.PHONY: lock
+lock: setup ## compile the hashed requirements*.txt from pyproject.toml
+	$(call stage,lock,tools/lock.sh)
+
+.PHONY: format
+format: setup ## rewrite the sources in the house style
+	@$(PY) -m ruff check --fix-only --quiet .
+	@$(PY) -m ruff format --quiet .
+
+.PHONY: check lint style types arch spelling
+check: lint style types arch spelling ## everything that reads the sources without running them
+
+lint: setup
+	$(call stage,lint,$(PY) -m ruff check --quiet .)
+style: setup
+	$(call stage,style,$(PY) -m ruff format --check --quiet . || { echo 'run: make format'; false; })
+types: setup
+	$(call stage,types,$(PY) -m mypy)
+arch: setup
+	$(call stage,arch,.venv/bin/lint-imports --no-logo)
+spelling: setup
+	$(call stage,spelling,.venv/bin/codespell)
+
+.PHONY: test
+test: setup ## all tests: unit, engine, store, cluster, demo, in that order
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+.PHONY: test-fast
+test-fast: setup ## unit and engine tests: seconds
+	@$(PY) -m pytest -m 'unit or engine' $(PYTEST_ARGS)
+
+.PHONY: build
+build: setup ## the control plane's binaries, from source, where they are not at hand
+	$(call stage,build,$(PY) -m tools.devcluster.build)
+
+.PHONY: demo
+demo: setup ## two replicas on a real control plane, live; DEMO_SECONDS=60 ends it by itself
+	@exec $(PY) -m tools.demo
+
+.PHONY: bench
+bench: setup ## launch lag beside the CronJob controller; writes docs/figures.md
+	$(call stage,bench,$(PY) -m tools.bench)
+
+.PHONY: clean
+clean: ## remove what make setup and the linters made here; the cache of built binaries stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

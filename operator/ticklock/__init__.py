@@ -1,0 +1,1 @@
+"""Ticklock: scheduled Kubernetes Jobs that run exactly once."""
