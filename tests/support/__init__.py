@@ -1,0 +1,1 @@
+"""What several folders of tests share: real servers, and ways of waiting for something."""
