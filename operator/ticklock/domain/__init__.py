@@ -1,0 +1,1 @@
+"""The rules: pure values and decisions, no I/O and no clock."""

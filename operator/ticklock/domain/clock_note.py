@@ -1,0 +1,73 @@
+"""What a clock change did to a tick, in words for people."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ticklock.domain.recurrence import Cron
+from ticklock.domain.zones import epoch_of, moment_of, spells
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ticklock.domain.timetable import Timetable
+    from ticklock.domain.zones import Spell
+
+_LONGEST_FOLD = 2 * 86_400
+_NAMED = 3
+
+
+def clock_note(timetable: Timetable, tick: datetime) -> str | None:
+    """Return one sentence if the local time of a tick was shifted or exists twice, else None.
+
+    `tick` must be one of the timetable's.
+    """
+    recurrence = timetable.recurrence
+    if not isinstance(recurrence, Cron):
+        return None
+    epoch = epoch_of(tick)
+    around = list(spells(recurrence.zone, epoch - _LONGEST_FOLD, epoch + _LONGEST_FOLD))
+    at = next(index for index, spell in enumerate(around) if spell.begin <= epoch < spell.end)
+    if recurrence.pattern.real_time:
+        return _pass_note(around[at], around[at + 1 :], epoch)
+    return _shift_note(recurrence, around[at], epoch) or _twice_note(around[at], around[at + 1 :], epoch)
+
+
+def _shift_note(recurrence: Cron, spell: Spell, epoch: int) -> str | None:
+    """Name the skipped local times that the tick stands for."""
+    if epoch != spell.begin:
+        return None
+    skipped = list(islice(recurrence.skipped(spell), _NAMED + 1))
+    if not skipped:
+        return None
+    here = _clock(spell.opening, spell.opening)
+    names = [_clock(wall, spell.opening) for wall in skipped]
+    if len(names) == 1:
+        return f"{names[0]} does not exist on this day: shifted to {here}"
+    listed = ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
+    return f"{listed} do not exist on this day: one run at {here}"
+
+
+def _twice_note(spell: Spell, later: list[Spell], epoch: int) -> str | None:
+    wall = epoch + spell.offset
+    return f"{_clock(wall, wall)} exists twice: the first one runs" if _shown_again(wall, later) else None
+
+
+def _pass_note(spell: Spell, later: list[Spell], epoch: int) -> str | None:
+    """Say which of the two passes through a repeated hour the tick belongs to."""
+    wall = epoch + spell.offset
+    if wall < spell.reached:
+        return f"{_clock(wall, wall)} exists twice: this is the second one"
+    return f"{_clock(wall, wall)} exists twice: this is the first one" if _shown_again(wall, later) else None
+
+
+def _shown_again(wall: int, later: list[Spell]) -> bool:
+    return any(spell.opening <= wall < spell.reached for spell in later)
+
+
+def _clock(wall: int, beside: int) -> str:
+    """Return a wall second as `02:30`, with seconds and date only where they are needed."""
+    face = moment_of(wall)
+    text = f"{face:%H:%M:%S}" if face.second else f"{face:%H:%M}"
+    return text if face.date() == moment_of(beside).date() else f"{face:%Y-%m-%d} {text}"
