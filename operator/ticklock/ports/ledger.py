@@ -1,0 +1,147 @@
+"""PostgreSQL, as the engine sees it. Each method is a whole transaction; none is open across a call to the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from ticklock.domain.model import AttemptKey, Declared, JobUid, ObjectRef
+from ticklock.domain.reasons import Reason
+from ticklock.ports.cluster import JobView, ObjectEvent, Standing
+from ticklock.ports.facts import (
+    BindOutcome,
+    Blocker,
+    Bound,
+    Ending,
+    Expected,
+    Launch,
+    Leftover,
+    Pulse,
+    Release,
+    Report,
+    RowView,
+    StageClaim,
+    StageOrder,
+)
+
+
+class Ledger(Protocol):
+    """The rows that decide. Only the database's clock decides what is due."""
+
+    # -- every replica
+    async def pulse(self, *, leading: bool) -> Pulse:
+        """Write the replica's heartbeat and read the installation's state."""
+
+    async def plan(self, *, horizon: timedelta, limit: int) -> int:
+        """Turn the ticks up to now + horizon into rows and move the cursors; return how many schedules were planned."""
+
+    async def claim_for_staging(self, *, ahead: timedelta, ttl: timedelta, limit: int) -> StageClaim:
+        """Claim planned attempts that have no Job yet; judge or defer what policy does not admit."""
+
+    async def store_staged(self, staged: Sequence[tuple[StageOrder, JobUid, str]]) -> Sequence[Leftover]:
+        """Store (order, uid, job name) where still planned at that stage, and give the claims back.
+
+        Returns the Jobs that lost.
+        """
+
+    async def defer(
+        self, order: StageOrder, *, seconds: float, reason: Reason, message: str, next_suffix: bool = False
+    ) -> None:
+        """Give the claim back and try again later; `next_suffix` where the name is somebody else's."""
+
+    async def fail_unstarted(self, order: StageOrder, reason: Reason, message: str) -> None:
+        """End a planned attempt as Failed without a Job."""
+
+    async def forget_staged(self, key: AttemptKey, uid: JobUid) -> bool:
+        """Plan an attempt anew, at a higher stage, whose staged Job is going away. False where that is not its Job."""
+
+    async def bind(self, *, ttl: timedelta, limit: int, verified: frozenset[str]) -> BindOutcome:
+        """Decide: bind due staged attempts, judge or defer them. `verified`: schedule UIDs read while nobody leads."""
+
+    async def claim_stranded(self, *, ttl: timedelta, limit: int) -> Sequence[Bound]:
+        """Claim bound attempts whose claim ran out."""
+
+    async def mark_launched(self, launches: Sequence[Launch]) -> None:
+        """Bound becomes launched, where still bound to that UID."""
+
+    async def record(self, endings: Sequence[Ending]) -> int:
+        """Write outcomes; return how many were news. Repeating is harmless."""
+
+    async def rebuild_launched(self, job: JobView) -> bool:
+        """Make a row say launched that is not bound to the unsuspended Job under its name; True where it did not."""
+
+    async def rows(self, keys: Sequence[AttemptKey]) -> Mapping[AttemptKey, RowView]:
+        """Return what stands in the ledger for these attempts.
+
+        Raises Unready in quarantine: a missing row means nothing then.
+        """
+
+    async def obey(self, ref: ObjectRef, standing: Standing | None) -> Sequence[Leftover]:
+        """Judge the planned ticks of an object that was found suspended, deleted or replaced while nobody leads."""
+
+    async def give_back(self) -> None:
+        """Give every claim of this replica back and remove its heartbeat; for a graceful stop."""
+
+    async def free_lock(self, key: AttemptKey) -> None:
+        """Give a concurrency lock back whose run is over: no Job and no live pod of it was found."""
+
+    # -- the leader; each write carries the term's epoch and raises Superseded where the term is over
+    async def open_term(self) -> int:
+        """Begin a term: raise the epoch and return it."""
+
+    async def reconcile(
+        self, epoch: int, objects: Sequence[Declared], gone: Sequence[ObjectRef]
+    ) -> tuple[int, Sequence[Leftover]]:
+        """Store specs, tombstones and triggers; return how many objects changed anything, and the Jobs left over."""
+
+    async def known_objects(self) -> Sequence[ObjectRef]:
+        """Return the schedules that are not tombstones."""
+
+    async def reports(self, epoch: int, *, limit: int) -> Sequence[Report]:
+        """Return schedules whose status is older than the ledger."""
+
+    async def reported(self, epoch: int, written: Sequence[tuple[Report, bool]]) -> None:
+        """Note what was written; False: the object is gone."""
+
+    async def releases(self, epoch: int, *, limit: int) -> Sequence[Release]:
+        """Return recorded attempts that are witnessed, or whose object is gone, and still hold the finalizer."""
+
+    async def released(self, epoch: int, keys: Sequence[AttemptKey]) -> None:
+        """Note that the finalizers are off."""
+
+    async def surplus(self, epoch: int, *, limit: int) -> Sequence[Release]:
+        """Return released Jobs beyond their schedule's history limits."""
+
+    async def expected_jobs(self, epoch: int) -> Sequence[Expected]:
+        """Return attempts whose Job is not known to be gone, young ones left out: the watch may not show them yet."""
+
+    async def suspect_locks(self, epoch: int) -> Sequence[Blocker]:
+        """Return the holders of locks whose run is over but may have live pods, or that were held for very long."""
+
+    async def absent(self, keys: Sequence[AttemptKey]) -> None:
+        """Note that these attempts' Jobs are confirmed gone."""
+
+    async def outbox(self, epoch: int, *, limit: int) -> Sequence[ObjectEvent]:
+        """Return Events not yet posted, oldest first."""
+
+    async def posted(self, epoch: int, ids: Sequence[int]) -> None:
+        """Remove posted Events."""
+
+    async def prune(self, epoch: int, *, older_than: timedelta) -> int:
+        """Remove runs that are over, absent and old, raising `pruned_through` in the same transaction."""
+
+    async def sweep(self, epoch: int) -> None:
+        """Remove dead replicas' heartbeats; report suspect locks."""
+
+    # -- quarantine
+    async def note_resource_version(self, epoch: int, version: int) -> bool:
+        """Remember the highest resourceVersion seen; False, and quarantine, where it has fallen."""
+
+    async def reconcile_incarnation(
+        self, epoch: int, jobs: Sequence[JobView], objects: Sequence[Declared]
+    ) -> Sequence[Leftover]:
+        """Apply the rules of quarantine to what the cluster shows; return suspended Jobs to be un-staged first.
+
+        Called again with what stands then, until it returns nothing; the ledger is then open again.
+        """
