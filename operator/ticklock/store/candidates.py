@@ -1,0 +1,182 @@
+"""The planned attempts a replica looks at, with the facts that policy decides on.
+
+The locks are taken as they are found, state row before attempt; what is locked is skipped (see `rowlocks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import TextClause
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ticklock.domain.model import AttemptKey, AttemptState, ConcurrencyPolicy, ObjectRef
+from ticklock.domain.policy import Decision, Defer, Situation, decide
+from ticklock.ports import Blocker
+from ticklock.store.planning import deadline_of
+from ticklock.store.session import Database, sql
+
+_COLUMNS = """
+a.run_id, a.n, a.schedule_uid, a.is_tick, a.scheduled_time, a.due_at, a.stage, a.claim_token, a.name_suffix,
+a.staged_uid, a.job_name, a.deferrals, s.namespace, s.name, s.generation, s.suspend, s.deleted_at, s.concurrency,
+s.starting_deadline_seconds, s.time_zone, s.queue_name, st.last_launched_tick
+"""
+
+_FROM = """
+FROM attempts a
+JOIN schedules s ON s.cluster = a.cluster AND s.uid = a.schedule_uid
+JOIN schedule_state st ON st.cluster = a.cluster AND st.uid = a.schedule_uid
+"""
+
+_FREE = """
+a.cluster = :cluster AND a.state = 'planned'
+AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
+AND (a.claimed_until IS NULL OR a.claimed_until <= clock_timestamp())
+"""
+
+_LOCKED = """
+ORDER BY a.priority, a.due_at LIMIT :limit
+FOR SHARE OF s SKIP LOCKED FOR NO KEY UPDATE OF st SKIP LOCKED FOR UPDATE OF a SKIP LOCKED
+"""
+
+TO_STAGE = sql(
+    f"SELECT {_COLUMNS}, r.run_key, s.job_template {_FROM} JOIN runs r ON r.id = a.run_id "
+    f"WHERE {_FREE} AND a.staged_uid IS NULL AND a.due_at <= clock_timestamp() + CAST(:ahead AS interval) {_LOCKED}"
+)
+
+TO_BIND = sql(
+    f"SELECT {_COLUMNS} {_FROM} WHERE {_FREE} AND a.staged_uid IS NOT NULL AND a.due_at <= clock_timestamp() {_LOCKED}"
+)
+
+_NEWEST_DUE = sql("""
+SELECT schedule_uid, max(scheduled_time) FROM attempts
+WHERE cluster = :cluster AND schedule_uid = ANY(CAST(:uids AS text[])) AND state IN ('planned', 'bound', 'launched')
+  AND is_tick AND due_at <= clock_timestamp()
+GROUP BY schedule_uid
+""")
+
+_HOLDERS = sql("""
+SELECT l.namespace, l.job_name AS lock_name, a.run_id, a.n, a.state, a.job_name, a.job_uid, a.schedule_uid
+FROM queue_locks l JOIN attempts a ON a.run_id = l.run_id AND a.n = l.n
+WHERE l.cluster = :cluster
+  AND (l.namespace, l.job_name) IN (SELECT * FROM unnest(CAST(:namespaces AS text[]), CAST(:names AS text[])))
+""")
+"""By name alone: a run keeps its lock in the queue in which it began, whatever queue its schedule has moved to."""
+
+_ACTIVE = sql("""
+SELECT DISTINCT ON (schedule_uid) schedule_uid, run_id, n, state, job_name, job_uid
+FROM attempts
+WHERE cluster = :cluster AND schedule_uid = ANY(CAST(:uids AS text[])) AND state IN ('bound', 'launched')
+ORDER BY schedule_uid, scheduled_time, run_id
+""")
+"""Runs without a lock are in the way too: begun under Allow, or rebuilt after the ledger lost them."""
+
+LockName = tuple[str, str, str]
+"""Namespace, queue, ScheduledJob name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A locked attempt and what is decided of it."""
+
+    row: dict[str, Any]
+    key: AttemptKey
+    ref: ObjectRef
+    policy: ConcurrencyPolicy
+    lock: LockName | None
+    blocker: Blocker | None
+    decision: Decision
+
+
+async def candidates(
+    connection: AsyncConnection, db: Database, statement: TextClause, *, now: datetime, **parameters: object
+) -> list[Candidate]:
+    """Lock what is free, gather the facts, decide. The locks last until the transaction ends."""
+    result = await connection.execute(statement, {"cluster": db.cluster, **parameters})
+    rows = [dict(row) for row in result.mappings()]
+    if not rows:
+        return []
+    newest = await _newest_due(connection, db, rows)
+    blockers = await _blockers(connection, db, rows)
+    return [_candidate(row, newest, blockers, now) for row in rows]
+
+
+async def _newest_due(connection: AsyncConnection, db: Database, rows: Sequence[dict[str, Any]]) -> dict[str, datetime]:
+    uids = sorted({row["schedule_uid"] for row in rows})
+    result = await connection.execute(_NEWEST_DUE, {"cluster": db.cluster, "uids": uids})
+    newest: dict[str, datetime] = {row[0]: row[1] for row in result}
+    for row in rows:
+        launched = row["last_launched_tick"]
+        if launched is not None:
+            newest[row["schedule_uid"]] = max(launched, newest.get(row["schedule_uid"], launched))
+    return newest
+
+
+async def _blockers(connection: AsyncConnection, db: Database, rows: Sequence[dict[str, Any]]) -> dict[str, Blocker]:
+    """Return who is in the way of these rows' schedules, by schedule UID; the holder of the lock first."""
+    wanting = {row["schedule_uid"]: row for row in rows if lock_of(row) is not None}
+    if not wanting:
+        return {}
+    uids = sorted(wanting)
+    active = await connection.execute(_ACTIVE, {"cluster": db.cluster, "uids": uids})
+    found = {row["schedule_uid"]: _blocker(dict(row), wanting[row["schedule_uid"]]) for row in active.mappings()}
+    parameters = {
+        "cluster": db.cluster,
+        "namespaces": [wanting[uid]["namespace"] for uid in uids],
+        "names": [wanting[uid]["name"] for uid in uids],
+    }
+    held = await connection.execute(_HOLDERS, parameters)
+    holders = {(row["namespace"], row["lock_name"]): dict(row) for row in held.mappings()}
+    for uid, row in wanting.items():
+        holder = holders.get((row["namespace"], row["name"]))
+        if holder is not None:
+            found[uid] = _blocker(holder, row)
+    return found
+
+
+def _blocker(holder: dict[str, Any], row: dict[str, Any]) -> Blocker:
+    return Blocker(
+        key=AttemptKey(holder["run_id"], holder["n"]),
+        ref=ObjectRef(row["namespace"], row["name"], holder["schedule_uid"]),
+        job_name=holder["job_name"],
+        job_uid=holder["job_uid"],
+        state=AttemptState(holder["state"]),
+        replace=row["concurrency"] == ConcurrencyPolicy.REPLACE,
+    )
+
+
+def lock_of(row: dict[str, Any]) -> LockName | None:
+    """Return the lock that the schedule's policy takes; Allow takes none."""
+    if row["concurrency"] == ConcurrencyPolicy.ALLOW:
+        return None
+    return (row["namespace"], row["queue_name"], row["name"])
+
+
+def _candidate(
+    row: dict[str, Any], newest: dict[str, datetime], blockers: dict[str, Blocker], now: datetime
+) -> Candidate:
+    policy = ConcurrencyPolicy(row["concurrency"])
+    blocker = blockers.get(row["schedule_uid"])
+    situation = Situation(
+        tick=row["scheduled_time"],
+        due_at=row["due_at"],
+        now=now,
+        is_tick=row["is_tick"],
+        deleted=row["deleted_at"] is not None,
+        suspended=row["suspend"],
+        deadline=deadline_of(row),
+        policy=policy,
+        newest_due=newest.get(row["schedule_uid"]),
+        blocked_by=str(blocker.key.run_id) if blocker is not None else None,
+    )
+    ref = ObjectRef(row["namespace"], row["name"], row["schedule_uid"])
+    key = AttemptKey(row["run_id"], row["n"])
+    return Candidate(row, key, ref, policy, lock_of(row), blocker, decide(situation))
+
+
+def deferred(found: Sequence[Candidate]) -> list[Blocker]:
+    """Return what is in the way of those candidates that have to wait."""
+    return [item.blocker for item in found if item.blocker is not None and isinstance(item.decision, Defer)]

@@ -1,0 +1,120 @@
+"""Quarantine: what to believe when the database may have lost commits, or the cluster was set back.
+
+Every decision checks the incarnation of the database; a new one closes the gate until one replica has compared the
+ledger with the cluster. Jobs are listed before ScheduledJobs, because a witness is written before a Job is released:
+a run that is missing from the first list has its witness in the second.
+
+Rules, in the order in which they are applied: an unsuspended Job is a launched run, whatever its row says; one that has
+ended is recorded. A suspended Job that its row is not bound to is taken away and its attempt planned anew at a higher
+stage. Whatever else stands at or below the witness was handled before: it becomes Unknown and is never launched
+again. A bound or launched attempt without a Job is Unknown too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ticklock.domain.model import Declared
+from ticklock.ports import JobView, Leftover
+from ticklock.store.comparison import lose_bound, lose_planned, unstage_unbound
+from ticklock.store.deletion import bury
+from ticklock.store.rebuilding import believable, ensure_owners, rebuild, record_ended
+from ticklock.store.rowlocks import lock_specs
+from ticklock.store.schedules import namesakes
+from ticklock.store.session import INCARNATION, Database, sql
+from ticklock.store.specs import store_new
+from ticklock.store.terms import fence
+from ticklock.store.witnesses import catch_up
+
+log = structlog.get_logger(__name__)
+
+SET_BACK = "the API server was set back"
+
+_STATE = sql(f"""
+SELECT incarnation IS NOT DISTINCT FROM {INCARNATION} AS same, quarantine_reason, clock_timestamp() AS now
+FROM clusters WHERE cluster = :cluster
+""")  # noqa: S608 - constants of the store
+
+_OPEN = sql(f"""
+UPDATE clusters SET incarnation = {INCARNATION}, quarantine_reason = NULL, quarantine_since = NULL,
+       highest_resource_version = CASE WHEN quarantine_reason IS NULL THEN highest_resource_version ELSE 0 END
+WHERE cluster = :cluster AND quarantine_reason IS NOT DISTINCT FROM CAST(:reason AS text)
+""")  # noqa: S608 - constants of the store
+
+_RESOURCE_VERSION = sql("""
+UPDATE clusters
+SET highest_resource_version = greatest(highest_resource_version, :version),
+    quarantine_reason = CASE WHEN :version < highest_resource_version THEN :set_back ELSE quarantine_reason END,
+    quarantine_since = CASE WHEN :version < highest_resource_version THEN clock_timestamp() ELSE quarantine_since END
+WHERE cluster = :cluster
+RETURNING quarantine_reason
+""")
+
+_READ_ALL_AGAIN = sql("UPDATE schedules SET generation = 0 WHERE cluster = :cluster AND deleted_at IS NULL")
+"""Generations count from an older number again: whatever the objects say now is newer."""
+
+_SCHEDULES = sql("SELECT uid FROM schedules WHERE cluster = :cluster")
+
+
+async def note_resource_version(db: Database, epoch: int, version: int) -> bool:
+    """Remember the highest resourceVersion of the cluster; a fall means that it was set back: quarantine."""
+    async with db.transaction() as connection:
+        await fence(connection, db, epoch)
+        parameters = {"cluster": db.cluster, "version": version, "set_back": SET_BACK}
+        return (await connection.execute(_RESOURCE_VERSION, parameters)).scalar_one_or_none() is None
+
+
+async def reconcile_incarnation(
+    db: Database, epoch: int, jobs: Sequence[JobView], objects: Sequence[Declared]
+) -> list[Leftover]:
+    """Apply the rules; return the suspended Jobs that must be un-staged before the gate opens.
+
+    The caller un-stages them and calls again with what stands then. An empty answer means: the gate is open.
+    """
+    async with db.transaction() as connection:
+        await fence(connection, db, epoch)
+        state = (await connection.execute(_STATE, {"cluster": db.cluster})).one()
+        if state.same and state.quarantine_reason is None:
+            return []
+        ours = sorted((job for job in jobs if believable(db, job)), key=lambda job: (str(job.key), job.uid))
+        await _lock_all(connection, db, ours, objects=objects, now=state.now)
+        behind = await catch_up(connection, db, objects, state.now)
+        for job in ours:
+            if not job.suspended and (not job.deleting or job.started_at is not None):
+                await rebuild(connection, db, job)
+        await record_ended(connection, db, ours)
+        by_uid: dict[str, Declared] = {item.ref.uid: item for item in objects}
+        leftovers = await unstage_unbound(connection, db, ours, by_uid)
+        await lose_planned(connection, db, by_uid, behind)
+        if not leftovers:
+            await lose_bound(connection, db, ours, by_uid)
+            await _open(connection, db, state.quarantine_reason)
+            log.warning("quarantine is over", jobs=len(jobs), objects=len(objects))
+        return leftovers
+
+
+async def _open(connection: AsyncConnection, db: Database, reason: str | None) -> None:
+    """Open the gate, unless it was closed for another reason meanwhile."""
+    if reason == SET_BACK:
+        await connection.execute(_READ_ALL_AGAIN, {"cluster": db.cluster})
+    await connection.execute(_OPEN, {"cluster": db.cluster, "reason": reason})
+
+
+async def _lock_all(
+    connection: AsyncConnection, db: Database, jobs: Sequence[JobView], *, objects: Sequence[Declared], now: datetime
+) -> None:
+    """Store the objects and owners that the ledger does not know, then hold every schedule: nobody records now."""
+    known = {uid for (uid,) in await connection.execute(_SCHEDULES, {"cluster": db.cluster})}
+    news = [item for item in objects if item.ref.uid not in known and not item.deleting]
+    dead = await namesakes(connection, db, news)
+    await lock_specs(connection, db, known)
+    for ref in dead:
+        await bury(connection, db, ref)
+    for item in news:
+        await store_new(connection, db, item, now)
+    standing = known | {item.ref.uid for item in news}
+    await ensure_owners(connection, db, [job for job in jobs if job.owner_uid not in standing])

@@ -1,0 +1,157 @@
+"""Transactions: one connection pool, errors translated, and the gate before every decision.
+
+No session state is used in SQL and no statement is prepared on the server, so PgBouncer in transaction mode may stand
+in between. Nothing here is ever open across a call to Kubernetes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import URL, TextClause, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from ticklock.domain.clock import ClockWatch, Sample
+from ticklock.domain.errors import Refused, Transient, Unready
+from ticklock.domain.model import ClusterId, ReplicaId
+from ticklock.domain.reasons import Reason
+
+INCARNATION = """(
+    (SELECT system_identifier::text FROM pg_control_system())
+    || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
+    || '/' || extract(epoch FROM pg_postmaster_start_time())::text
+)"""
+"""System identifier, timeline and start of the postmaster: another value means that commits may be lost."""
+
+_GATE = text(f"""
+SELECT clock_timestamp(), c.incarnation IS NOT DISTINCT FROM {INCARNATION}, c.quarantine_reason
+FROM clusters c WHERE c.cluster = :cluster
+""")  # noqa: S608 - a constant of this module
+
+_STATEMENT_TIMEOUT_MS = 10_000
+_TRANSIENT_STATES = ("08", "40", "53", "55", "57")
+"""SQLSTATE classes: connection, rollback, resources, lock, operator intervention."""
+_SCHEMA_STATES = ("3F000", "42P01", "42703")
+"""No such schema, table, column."""
+
+
+def connect(url: str | URL, *, pool_size: int) -> AsyncEngine:
+    """Return an engine whose connections notice a dead peer within seconds."""
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=False,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={
+            "prepare_threshold": None,
+            "connect_timeout": 5,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+            "application_name": "ticklock",
+        },
+    )
+
+
+@dataclass(slots=True)
+class Database:
+    """The pool, who we are in it, and what the clock watch thinks."""
+
+    engine: AsyncEngine
+    cluster: ClusterId
+    replica: ReplicaId
+    pod: str
+    wall: Callable[[], datetime]
+    monotonic: Callable[[], float] = time.monotonic
+    watch: ClockWatch = field(default_factory=ClockWatch)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction; errors leave it as Transient, Refused or, without our schema, Unready."""
+        try:
+            async with self.engine.begin() as connection:
+                await connection.execute(_SETTINGS)
+                yield connection
+        except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
+            raise Transient(first_line(error)) from error
+        except DBAPIError as error:
+            raise translated(error) from error
+
+    @asynccontextmanager
+    async def decision(self) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
+        """Open a transaction that may plan, judge or bind, and return the database's time.
+
+        Raises Unready in quarantine and while the clock is not to be believed.
+        """
+        async with self.transaction() as connection:
+            asked = self.monotonic()
+            row = (await connection.execute(_GATE, {"cluster": self.cluster})).one_or_none()
+            if row is None:
+                raise Unready(f"{Reason.QUARANTINE}: this cluster has no row yet")
+            now, same, reason = row
+            self.observe(asked, now)
+            if self.watch.alarmed:
+                raise Unready(
+                    f"{Reason.CLOCK_STEP}: the database's clock stepped by {self.watch.step.total_seconds():.1f} s"
+                )
+            if not same or reason is not None:
+                raise Unready(f"{Reason.QUARANTINE}: {reason or 'the database has restarted or was replaced'}")
+            yield connection, now
+
+    def observe(self, asked: float, database: datetime) -> None:
+        """Feed one reading of the database's clock to the watch."""
+        self.watch = self.watch.seen(Sample(asked, self.monotonic(), database), wall=self.wall())
+
+    def now(self) -> datetime | None:
+        """Estimate the database's time without asking; None before the first answer."""
+        last = self.watch.last
+        if last is None:
+            return None
+        return last.database + timedelta(seconds=self.monotonic() - last.answered)
+
+
+_SETTINGS = text(f"""
+SELECT set_config('statement_timeout', '{_STATEMENT_TIMEOUT_MS}', true), set_config('lock_timeout', '2000', true),
+       set_config('idle_in_transaction_session_timeout', '3000', true),
+       set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true)
+""")
+"""For this transaction only. UTC, because times read in a zone with clock changes cannot be subtracted.
+
+A replica that is stopped in the middle of a transaction holds up every schedule whose rows it has locked, and those who
+wait for them hold up theirs: hence the short times. What they end is tried again.
+"""
+
+
+def translated(error: DBAPIError) -> Transient | Refused | Unready:
+    """Return what the caller must do about a database error."""
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    if state in _SCHEMA_STATES:
+        return Unready(f"the database's schema is missing or too old, run `ticklock migrate`: {first_line(error)}")
+    if error.connection_invalidated or not state or state[:2] in _TRANSIENT_STATES:
+        return Transient(first_line(error))
+    return Refused(first_line(error))
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text: the rest repeats the statement and its parameters."""
+    return str(error).partition("\n")[0]
+
+
+def sql(statement: str) -> TextClause:
+    """Return a statement. A separate name, so that every statement of the store can be found."""
+    return text(statement)
+
+
+Row = dict[str, Any]

@@ -1,0 +1,119 @@
+"""A spec becomes a row: what is the same for new and edited objects."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ticklock.domain.model import Declared, Rule
+from ticklock.store.chronicle import Announcement, announce
+from ticklock.store.planning import timetable_of
+from ticklock.store.session import Database, sql
+
+FRESH = timedelta(seconds=60)
+"""An object stored within this time of its creation owes the ticks since its creation; an older one owes none."""
+
+_UPSERT = sql("""
+INSERT INTO schedules (cluster, uid, namespace, name, generation, created_at, effective_at, expression, time_zone,
+    suspend,
+                       concurrency, starting_deadline_seconds, keep_successful, keep_failed, queue_name, priority,
+                       job_template, problem_reason, problem_message)
+VALUES (:cluster, :uid, :namespace, :name, :generation, :created_at, :now, :expression, :time_zone, :suspend,
+        :concurrency, :starting_deadline_seconds, :keep_successful, :keep_failed, :queue_name, :priority,
+        CAST(:job_template AS jsonb), :problem_reason, :problem_message)
+ON CONFLICT (cluster, uid) DO UPDATE SET
+  generation = excluded.generation, effective_at = excluded.effective_at, expression = excluded.expression,
+  time_zone = excluded.time_zone, suspend = excluded.suspend, concurrency = excluded.concurrency,
+  starting_deadline_seconds = excluded.starting_deadline_seconds, keep_successful = excluded.keep_successful,
+  keep_failed = excluded.keep_failed, queue_name = excluded.queue_name, priority = excluded.priority,
+  job_template = excluded.job_template, problem_reason = excluded.problem_reason,
+  problem_message = excluded.problem_message, namespace = excluded.namespace, name = excluded.name, deleted_at = NULL
+""")
+
+_NEW_STATE = sql("""
+INSERT INTO schedule_state (cluster, uid, cursor, next_tick, ledger_seq, witnessed_seq, last_launched_tick)
+VALUES (:cluster, :uid, :cursor, :next_tick, :ledger_seq, :ledger_seq, :witness)
+ON CONFLICT (cluster, uid) DO NOTHING
+""")
+
+
+async def store_new(connection: AsyncConnection, db: Database, item: Declared, now: datetime) -> None:
+    """Store a new object: its first tick lies after its creation, and after whatever its status bears witness of."""
+    await upsert(connection, db, item, now)
+    start = item.created_at if now - item.created_at <= FRESH else now
+    cursor = max(start, item.witness) if item.witness else start
+    parameters = {
+        "cluster": db.cluster,
+        "uid": item.ref.uid,
+        "cursor": cursor,
+        "next_tick": next_tick(item, cursor),
+        "ledger_seq": item.ledger_seq,
+        "witness": item.witness,
+    }
+    await connection.execute(_NEW_STATE, parameters)
+    await tell_problem(connection, db, item)
+
+
+async def upsert(connection: AsyncConnection, db: Database, item: Declared, now: datetime) -> None:
+    """Write the row of a spec. From this moment on, by the database's clock, it counts."""
+    template = None if item.rule is None else orjson.dumps(item.rule.job_template).decode()
+    await connection.execute(
+        _UPSERT,
+        {
+            "cluster": db.cluster,
+            "uid": item.ref.uid,
+            "namespace": item.ref.namespace,
+            "name": item.ref.name,
+            "generation": item.generation,
+            "created_at": item.created_at,
+            "now": now,
+            **_rule_columns(item.rule),
+            "job_template": template,
+            "problem_reason": item.problem.reason.value if item.problem else None,
+            "problem_message": item.problem.message if item.problem else None,
+        },
+    )
+
+
+def _rule_columns(rule: Rule | None) -> dict[str, object]:
+    if rule is None:
+        return {
+            "expression": None,
+            "time_zone": None,
+            "suspend": False,
+            "concurrency": "Allow",
+            "starting_deadline_seconds": None,
+            "keep_successful": 3,
+            "keep_failed": 1,
+            "queue_name": "default",
+            "priority": 1,
+        }
+    deadline = rule.starting_deadline
+    return {
+        "expression": rule.expression,
+        "time_zone": rule.time_zone,
+        "suspend": rule.suspend,
+        "concurrency": rule.concurrency.value,
+        "starting_deadline_seconds": None if deadline is None else int(deadline.total_seconds()),
+        "keep_successful": rule.keep_successful,
+        "keep_failed": rule.keep_failed,
+        "queue_name": rule.queue,
+        "priority": int(rule.priority),
+    }
+
+
+def next_tick(item: Declared, after: datetime) -> datetime | None:
+    """Return the first tick of an object after a moment; None where its spec gives none."""
+    rule = item.rule
+    if rule is None or rule.suspend:
+        return None
+    return timetable_of(rule.expression, rule.time_zone, item.created_at).next(after)
+
+
+async def tell_problem(connection: AsyncConnection, db: Database, item: Declared) -> None:
+    """Queue the Event that says why a spec cannot be followed."""
+    problem = item.problem
+    if problem is not None:
+        await announce(connection, db, [Announcement(item.ref, "Warning", problem.reason, "Parse", problem.message)])
