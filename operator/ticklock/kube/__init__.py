@@ -1,0 +1,1 @@
+"""The Kubernetes API: Jobs, Lease, status, Events, watches."""

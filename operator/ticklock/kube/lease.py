@@ -1,0 +1,86 @@
+"""One Lease of coordination.k8s.io/v1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ticklock.domain.instants import format_micro
+from ticklock.kube.client import K8sApi
+from ticklock.kube.errors import ApiError
+from ticklock.kube.resources import LEASES
+from ticklock.kube.view import mapping, text
+from ticklock.ports import LeaseRecord, LeaseStore
+
+
+class KubeLease(LeaseStore):
+    """The Lease `name` in `namespace`.
+
+    Give it a `K8sApi` of its own, so that a flood of other requests cannot delay it.
+    """
+
+    def __init__(self, api: K8sApi, namespace: str, name: str) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._name = name
+
+    async def read(self) -> LeaseRecord | None:
+        """Return it, None where there is none."""
+        try:
+            return _record(await self._api.get(LEASES.one(self._namespace, self._name)))
+        except ApiError as error:
+            if error.absent:
+                return None
+            raise error.transient from error
+
+    async def create(self, holder: str, duration: float, now: datetime) -> LeaseRecord:
+        """Create it with us as the holder. Conflict where it exists."""
+        body = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": self._name, "namespace": self._namespace},
+            "spec": {"leaseTransitions": 0, "acquireTime": format_micro(now), **_claim(holder, duration, now)},
+        }
+        try:
+            return _record(await self._api.request("POST", LEASES.within(self._namespace), body=body))
+        except ApiError as error:
+            raise error.translated from error
+
+    async def update(
+        self,
+        seen: LeaseRecord,
+        holder: str,
+        duration: float,
+        now: datetime,
+        *,
+        transitions: int,
+        acquired: bool,
+    ) -> LeaseRecord:
+        """Write on the version seen. Conflict where it moved on or is gone."""
+        spec = {**mapping(seen.raw.get("spec")), **_claim(holder, duration, now), "leaseTransitions": transitions}
+        if acquired:
+            spec["acquireTime"] = format_micro(now)
+        body = {**seen.raw, "spec": spec}
+        try:
+            return _record(await self._api.request("PUT", LEASES.one(self._namespace, self._name), body=body))
+        except ApiError as error:
+            raise (error.conflict if error.absent else error.translated) from error
+
+
+def _claim(holder: str, duration: float, now: datetime) -> dict[str, Any]:
+    # The API server wants whole seconds, and at least one.
+    seconds = max(1, math.ceil(duration))
+    return {"holderIdentity": holder, "leaseDurationSeconds": seconds, "renewTime": format_micro(now)}
+
+
+def _record(lease: Mapping[str, Any]) -> LeaseRecord:
+    spec = mapping(lease.get("spec"))
+    duration, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
+    return LeaseRecord(
+        holder=text(spec.get("holderIdentity")) or "",
+        duration=float(duration) if isinstance(duration, int) else 0.0,
+        transitions=transitions if isinstance(transitions, int) else 0,
+        raw=lease,
+    )
