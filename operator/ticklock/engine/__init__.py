@@ -1,0 +1,1 @@
+"""The duties of a replica, written against ports only."""

@@ -1,0 +1,49 @@
+"""Quarantine: the leader's first duty. Compares the ledger with the cluster before anything else is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from ticklock.engine.unstaging import unstage
+from ticklock.ports import JobFeed, Jobs, Ledger, Meter, Objects
+
+log = structlog.get_logger(__name__)
+
+_ROUNDS = 20
+CHECK_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class Quarantine:
+    """Opens the gate again after a restart, a failover or a restore of the database."""
+
+    ledger: Ledger
+    jobs: Jobs
+    feed: JobFeed
+    objects: Objects
+    meter: Meter
+    epoch: int
+    cause: Callable[[], str | None]
+    """Why the gate is closed, as the last heartbeat saw it."""
+
+    async def step(self) -> float:
+        """Look; where the gate is closed, reconcile until it is open."""
+        if (cause := self.cause()) is not None:
+            log.warning("quarantine begins", cause=cause)
+            await self.lift()
+        return CHECK_SECONDS
+
+    async def lift(self) -> None:
+        """List Jobs, then objects; apply the rules; take away what may not stay; until nothing is left."""
+        for _ in range(_ROUNDS):
+            jobs, _ = await self.feed.list_all()
+            objects, _ = await self.objects.list_all()
+            leftovers = await self.ledger.reconcile_incarnation(self.epoch, jobs, objects)
+            if not leftovers:
+                return
+            for leftover in leftovers:
+                await unstage(self.jobs, self.ledger, leftover)
+        log.error("quarantine does not end", rounds=_ROUNDS)

@@ -1,0 +1,143 @@
+"""Reporter: tells the cluster what the ledger says. The leader's duty: status, then releases, and Events.
+
+A Job's finalizer comes off only after the object's status bears witness of its run, or the object is gone: so no loss
+of the database's commits can make a run that is over look as if it had never been.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import structlog
+
+from ticklock.domain.errors import Conflict, Refused, Transient
+from ticklock.engine.status import build_status, unchanged
+from ticklock.ports import Events, Jobs, Ledger, Meter, ObjectEvent, Objects, Release, Report, StatusAnswer
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 200
+_TRIES = 4
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Reporter:
+    """Steps 8 and 9."""
+
+    ledger: Ledger
+    objects: Objects
+    jobs: Jobs
+    events: Events
+    meter: Meter
+    epoch: int
+    slots: asyncio.Semaphore
+    pause: float
+    last: dict[str, StatusAnswer] = field(default_factory=dict)
+    """The status each object was seen with last, to save a read before a write."""
+
+    async def step(self) -> float:
+        """Write the statuses that are behind."""
+        reports = await self.ledger.reports(self.epoch, limit=_BATCH)
+        written = await self._each([self._report(report) for report in reports])
+        await self.ledger.reported(self.epoch, [item for item in written if item is not None])
+        return 0.0 if len(reports) == _BATCH else self.pause
+
+    async def release(self) -> float:
+        """Take the finalizer off Jobs whose run is witnessed."""
+        releases = await self.ledger.releases(self.epoch, limit=_BATCH)
+        done = await self._each([self._release(item) for item in releases])
+        await self.ledger.released(self.epoch, [item.key for item in done if item is not None])
+        return 0.0 if len(releases) == _BATCH else self.pause
+
+    async def post(self) -> float:
+        """Post the Events that wait."""
+        events = await self.ledger.outbox(self.epoch, limit=_BATCH)
+        done = await self._each([self._post(event) for event in events])
+        await self.ledger.posted(self.epoch, [event.id for event in done if event is not None])
+        for event in done:
+            if event is not None:
+                self._count(event)
+        return 0.0 if len(events) == _BATCH else self.pause
+
+    def _count(self, event: ObjectEvent) -> None:
+        self.meter.count("events_posted_total")
+        if event.state is not None:
+            labels = {"namespace": event.ref.namespace, "name": event.ref.name}
+            self.meter.count("runs_total", state=event.state.value, reason=event.reason.value, **labels)
+
+    async def _each(self, work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+        async def one(item: Coroutine[Any, Any, T]) -> T:
+            async with self.slots:
+                return await item
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(item)) for item in work]
+        return [task.result() for task in tasks]
+
+    async def _report(self, report: Report) -> tuple[Report, bool] | None:
+        try:
+            return report, await self._write(report)
+        except (Transient, Conflict, Refused) as error:
+            self.meter.count("status_writes_total", outcome="failed")
+            log.warning("status cannot be written", schedule=_name(report), cause=str(error))
+            self.last.pop(report.ref.uid, None)
+            return None
+
+    async def _write(self, report: Report) -> bool:
+        """Write until it stands; True where the object shows it, False where the object is gone."""
+        for _ in range(_TRIES):
+            former = self.last.get(report.ref.uid) or await self.objects.read_status(report.ref)
+            if former is None:
+                return False
+            status = build_status(report, former.status)
+            if unchanged(status, former.status):
+                self.meter.count("status_writes_total", outcome="unchanged")
+                return True
+            try:
+                answer = await self.objects.write_status(report.ref, former.resource_version, status)
+            except Conflict:
+                self.last.pop(report.ref.uid, None)
+                continue
+            if answer is None:
+                self.last.pop(report.ref.uid, None)
+                return False
+            self.last[report.ref.uid] = answer
+            self.meter.count("status_writes_total", outcome="written")
+            self._meter(report)
+            return True
+        raise Conflict("the object changes faster than its status can be written")
+
+    def _meter(self, report: Report) -> None:
+        labels = {"namespace": report.ref.namespace, "name": report.ref.name}
+        if report.last_success is not None:
+            self.meter.gauge("last_success_timestamp_seconds", report.last_success.timestamp(), **labels)
+        if report.witness is not None:
+            self.meter.gauge("last_schedule_timestamp_seconds", report.witness.timestamp(), **labels)
+        if report.next_time is not None:
+            self.meter.gauge("next_schedule_timestamp_seconds", report.next_time.timestamp(), **labels)
+
+    async def _release(self, item: Release) -> Release | None:
+        try:
+            return item if await self.jobs.release(item.namespace, item.job_name, item.job_uid) else None
+        except (Transient, Conflict, Refused) as error:
+            log.info("finalizer stays for now", job=item.job_name, cause=str(error))
+            return None
+
+    async def _post(self, event: ObjectEvent) -> ObjectEvent | None:
+        try:
+            await self.events.post(event)
+        except Transient as error:
+            log.info("event waits", reason=event.reason.value, cause=str(error))
+            return None
+        except Refused as error:
+            log.warning("event is refused", reason=event.reason.value, cause=str(error))
+        return event
+
+
+def _name(report: Report) -> str:
+    return f"{report.ref.namespace}/{report.ref.name}"
