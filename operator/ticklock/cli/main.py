@@ -1,0 +1,54 @@
+"""The entry point: finds the command and imports only that, so that the small ones start fast."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+from ticklock.cli.arguments import OneLineParser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class Command(NamedTuple):
+    """A subcommand: the module whose `run(argv) -> int` does it, and one line of help."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "controller": Command("ticklock.cli.controller_command", "run one replica of the controller"),
+    "migrate": Command("ticklock.cli.migrate_command", "bring the database's schema up to date"),
+    "crd": Command("ticklock.cli.crd_command", "print the CustomResourceDefinition, to be piped into kubectl apply"),
+    "next": Command("ticklock.cli.next_command", "show when an expression ticks next"),
+    "version": Command("ticklock.cli.version_command", "print the version"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name and return its exit code; 2 means bad input.
+
+    `argv` is without the name of the program; by default it is the process's own.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in COMMANDS:
+        run: Callable[[Sequence[str]], int] = import_module(COMMANDS[arguments[0]].module).run
+        return run(arguments[1:])
+    parser = _parser()
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return 2
+    parser.parse_args(arguments)
+    return 2
+
+
+def _parser() -> OneLineParser:
+    """Return the parser for what names no command: it knows help and errors only."""
+    parser = OneLineParser(prog="ticklock", description="Scheduled Kubernetes Jobs that run exactly once.")
+    commands = parser.add_subparsers(metavar="command", required=True)
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=command.summary)
+    return parser
