@@ -1,0 +1,22 @@
+"""Wrong values in the other fields of our own."""
+
+from __future__ import annotations
+
+from tests.support.bad_manifests.base import GONE, SPEC, BadManifest, refused
+
+SPECS: list[BadManifest] = [
+    refused("name has 53 characters", ("metadata", "name"), "n" * 53, field="metadata.name"),
+    refused("name has capitals", ("metadata", "name"), "Nightly", field="metadata.name"),
+    refused("spec is missing", SPEC, GONE, field="spec"),
+    refused("suspend is a word", (*SPEC, "suspend"), "yes", field="spec.suspend"),
+    refused("concurrency policy is unknown", (*SPEC, "concurrencyPolicy"), "Sometimes", field="spec.concurrencyPolicy"),
+    refused("deadline is negative", (*SPEC, "startingDeadlineSeconds"), -1, field="spec.startingDeadlineSeconds"),
+    refused("deadline has a unit", (*SPEC, "startingDeadlineSeconds"), "5m", field="spec.startingDeadlineSeconds"),
+    refused(
+        "history limit is negative", (*SPEC, "successfulJobsHistoryLimit"), -3, field="spec.successfulJobsHistoryLimit"
+    ),
+    refused("history limit is a fraction", (*SPEC, "failedJobsHistoryLimit"), 0.5, field="spec.failedJobsHistoryLimit"),
+    refused("queue is no plain name", (*SPEC, "queueName"), "Monthly reports", field="spec.queueName"),
+    refused("priority is a number", (*SPEC, "priority"), 10, field="spec.priority"),
+    refused("priority is unknown", (*SPEC, "priority"), "Urgent", field="spec.priority"),
+]
