@@ -1,0 +1,121 @@
+"""Objects that cannot be used: each is told what is wrong with it, and none of them holds the others up."""
+
+from __future__ import annotations
+
+import time
+from copy import deepcopy
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from tests.support.accounting import every_tick_once
+from tests.support.bad_manifests import CASES
+from tests.support.place import RARELY, manifest
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from tests.support.bad_manifests import BadManifest
+    from tests.support.place import Place, Planted
+    from tests.support.stack import Stack
+
+CONDITIONS = [case for case in CASES if case.outcome == "condition"]
+EXECUTABLE_GARBAGE = "\u202e\U0001f4a9'; DROP TABLE runs; -- ${jndi:x} %s %(x)s {0} \\u0000"
+
+
+def under(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    named = deepcopy(body)
+    named["metadata"]["name"] = name
+    return named
+
+
+def told(planted: Planted, case: BadManifest) -> bool:
+    ready, stalled = planted.condition("Ready"), planted.condition("Stalled")
+    if (ready.get("status"), stalled.get("status")) != ("False", "True"):
+        return False
+    notes = [event["note"] for event in planted.events() if event["type"] == "Warning"]
+    return case.field in ready["message"] and case.field in stalled["message"] and any(case.field in n for n in notes)
+
+
+def test_each_bad_object_says_what_is_wrong_while_a_good_one_ticks(stack: Stack, place: Place) -> None:
+    good = place.plant("good", "@every 2s")
+    planted = {
+        number: place.plant_manifest(under(f"bad-{number}", case.manifest)) for number, case in enumerate(CONDITIONS)
+    }
+    for number, case in enumerate(CONDITIONS):
+        question = partial(told, planted[number], case)
+        eventually(question, what=f"{case.name}: conditions and Event name {case.field}")
+        assert planted[number].status()["observedGeneration"] == 1
+    tally = every_tick_once(stack, [good], until=time.time() + 3)
+    assert not tally.slower_than(2)
+    assert not [job for one in planted.values() for job in one.seen()]
+
+
+def test_a_mended_object_is_ready_and_ticks(place: Place) -> None:
+    broken = place.plant("mended", "@every 2s", timeZone="Europe/Belrin")
+    eventually(lambda: broken.condition("Stalled").get("status") == "True", what="it is told to be wrong")
+    broken.edit(timeZone="Europe/Berlin")
+    broken.wait_launched()
+    eventually(lambda: broken.condition("Ready").get("status") == "True", what="it is told to be right")
+    assert broken.condition("Stalled")["status"] == "False"
+
+
+STATUSES = [
+    pytest.param(
+        {"lastScheduleTime": "9999-12-31T23:59:59Z", "ledgerSeq": 2**53 - 1}, id="a witness of the far future"
+    ),
+    pytest.param({"lastTrigger": EXECUTABLE_GARBAGE, "conditions": []}, id="words that mean something elsewhere"),
+    pytest.param({"lastScheduleTime": "0001-01-01T00:00:00+23:59"}, id="a witness before all time"),
+]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_an_object_with_a_poisoned_status_stops_nobody_else(stack: Stack, place: Place, status: dict[str, Any]) -> None:
+    poisoned = place.plant("poisoned", "@every 2s", suspend=True)
+    stack.cluster.api.merge_patch(f"{poisoned.path}/status", {"status": status})
+    poisoned.edit(suspend=False)
+    good = place.plant("beside", "@every 2s")
+    tally = every_tick_once(stack, [good], until=good.tick(3))
+    assert not tally.slower_than(2)
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        pytest.param(EXECUTABLE_GARBAGE, id="words that mean something elsewhere"),
+        pytest.param("x" * 200_000, id="as long as annotations may be"),
+        pytest.param("", id="nothing"),
+        pytest.param("a\0b", id="a NUL character"),
+    ],
+)
+def test_an_object_with_a_poisoned_trigger_stops_nobody_else(stack: Stack, place: Place, trigger: str) -> None:
+    body = manifest("poisoned", RARELY)
+    body["metadata"]["annotations"] = {"ticklock.dev/trigger": trigger}
+    poisoned = place.plant_manifest(body)
+    good = place.plant("beside", "@every 2s")
+    every_tick_once(stack, [good], until=good.tick(2))
+    poisoned.wait_status(lambda now: bool(now.get("conditions")), what="the poisoned one has a status all the same")
+    assert all(len(jobs) == 1 for jobs in stack.sights.launched(poisoned.uid).values())
+
+
+JOBS = [
+    pytest.param({"ticklock.dev/run-id": "no uuid", "ticklock.dev/attempt": "-1"}, id="ids that are none"),
+    pytest.param({"ticklock.dev/run-id": str(uuid4()), "ticklock.dev/attempt": "9" * 40}, id="a number without end"),
+    pytest.param(
+        {"ticklock.dev/run-id": str(uuid4()), "ticklock.dev/attempt": "1", "ticklock.dev/scheduled-time": "soon"},
+        id="a run that nobody planned",
+    ),
+]
+
+
+@pytest.mark.parametrize("notes", JOBS)
+def test_a_job_that_pretends_to_be_ours_stops_nobody_else(stack: Stack, place: Place, notes: dict[str, str]) -> None:
+    spec = manifest("x", RARELY)["spec"]["jobTemplate"]["spec"]
+    metadata = {"name": "pretender", "labels": {"ticklock.dev/schedule": "beside"}, "annotations": notes}
+    stack.cluster.api.post(
+        place.jobs_path, {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+    )
+    good = place.plant("beside", "@every 2s")
+    tally = every_tick_once(stack, [good], until=good.tick(3))
+    assert not tally.slower_than(2)

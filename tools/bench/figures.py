@@ -1,0 +1,101 @@
+"""The figures that were measured, as they stand in docs/figures.json; the page beside it is made from nothing else.
+
+Promise: the figures of one file come from one machine; those of another are dropped when new ones are put in.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from tools.bench.machine import Machine
+from tools.bench.pace import Pace
+from tools.bench.plan import Contender, Trial
+from tools.bench.trial import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """When and by which command something was measured."""
+
+    on: str
+    """Date, ISO 8601."""
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFigures:
+    """A trial and what came of it."""
+
+    trial: Trial
+    outcome: Outcome
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True)
+class PaceFigures:
+    """The pace of launching, ours and a bare client's."""
+
+    pace: Pace
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """How long a command took, as somebody measured it."""
+
+    name: str
+    seconds: float
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All of them."""
+
+    machine: Machine
+    trials: tuple[TrialFigures, ...] = ()
+    pace: PaceFigures | None = None
+    durations: tuple[Duration, ...] = field(default=())
+
+    def with_trial(self, new: TrialFigures) -> "Figures":
+        """Put in a trial, in place of the last of the same contender and size."""
+        others = [one for one in self.trials if (one.trial.contender, one.trial.size) != _key(new)]
+        order = list(Contender)
+        ranked = sorted([*others, new], key=lambda one: (one.trial.size, order.index(one.trial.contender)))
+        return replace(self, trials=tuple(ranked))
+
+    def with_duration(self, new: Duration) -> "Figures":
+        """Put in a duration, in place of the last of the same name."""
+        others = [one for one in self.durations if one.name != new.name]
+        return replace(self, durations=tuple(sorted([*others, new], key=lambda one: one.name)))
+
+    def of(self, contender: Contender, size: int) -> TrialFigures | None:
+        """Return the figures of a contender with so many schedules."""
+        return next((one for one in self.trials if (one.trial.contender, one.trial.size) == (contender, size)), None)
+
+
+_FILE = TypeAdapter(Figures)
+
+
+def load(path: Path, machine: Machine) -> Figures:
+    """Return the figures in the file; none where there is no file or it is of another machine.
+
+    Raises ValueError, naming the file, where it is not one of ours.
+    """
+    if not path.exists():
+        return Figures(machine)
+    try:
+        found = _FILE.validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ValueError(f"{path}: not a file of figures; remove it to begin anew: {error}") from error
+    return found if found.machine == machine else Figures(machine)
+
+
+def save(path: Path, figures: Figures) -> None:
+    """Write the file."""
+    path.write_bytes(_FILE.dump_json(figures, indent=1) + b"\n")
+
+
+def _key(figures: TrialFigures) -> tuple[Contender, int]:
+    return figures.trial.contender, figures.trial.size
