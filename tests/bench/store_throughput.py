@@ -1,7 +1,7 @@
 """How many runs a second the store binds: staged, due rows, in batches, by several replicas.
 
-`python -m tests.bench.store_throughput [runs] [replicas] [batch]` starts a PostgreSQL of its own, with fsync on, and prints
-one line for each step of a run's life in the ledger.
+`python -m tests.bench.store_throughput [runs] [replicas] [batch]` starts a PostgreSQL of its own, with fsync on, and
+prints one line for each step of a run's life in the ledger.
 """
 
 import asyncio
@@ -24,7 +24,13 @@ BAR = 5_000
 Step = Callable[[PostgresLedger], Awaitable[int]]
 
 
-async def measure(world: World, name: str, step: Step, *, replicas: Sequence[PostgresLedger]) -> float:
+def say(line: str) -> None:
+    """Write a line at once, so that a long measurement shows how far it is."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+async def measure(name: str, step: Step, *, replicas: Sequence[PostgresLedger]) -> float:
     """Let the replicas repeat a step until nothing is left; print and return how many it did a second."""
 
     async def work(ledger: PostgresLedger) -> int:
@@ -36,7 +42,7 @@ async def measure(world: World, name: str, step: Step, *, replicas: Sequence[Pos
     begun = time.perf_counter()
     total = sum(await asyncio.gather(*(work(ledger) for ledger in replicas)))
     rate = total / (time.perf_counter() - begun)
-    print(f"{name:<28} {total:>7} in batches, {rate:>8.0f}/s", flush=True)
+    say(f"{name:<28} {total:>7} in batches, {rate:>8.0f}/s")
     return rate
 
 
@@ -44,25 +50,27 @@ async def bench(url: str, runs: int, count: int, batch: int) -> float:
     """Bring so many runs through their life; return the rate of the bind."""
     world = World(url)
     await world.open()
+    # nobody pulses here: without this, objects would have to be read before their launch
+    await world.sql("UPDATE terms SET renewed_at = now() + interval '1 day'")
     objects = [declared(f"s{i}", expression="* * * * *", created_at=now() - timedelta(days=1)) for i in range(runs)]
     replicas = [world.replica(f"r{i}", pool_size=4) for i in range(count)]
     orders: list[StageOrder] = []
     bound: list[Bound] = []
-    await measure(world, "reconcile new objects", reconciling(world, objects), replicas=[world.ledger])
-    await measure(world, "reconcile, nothing new", reconciling(world, objects), replicas=[world.ledger])
-    await measure(world, "plan", planning(batch), replicas=replicas)
+    await measure("reconcile new objects", reconciling(world, objects), replicas=[world.ledger])
+    await measure("reconcile, nothing new", reconciling(world, objects), replicas=[world.ledger])
+    await measure("plan", planning(batch), replicas=replicas)
     await world.sql("ANALYZE")
-    await measure(world, "claim for staging", claiming(orders, batch), replicas=replicas)
-    await measure(world, "store the staged job", storing(orders, batch), replicas=replicas)
+    await measure("claim for staging", claiming(orders, batch), replicas=replicas)
+    await measure("store the staged job", storing(orders, batch), replicas=replicas)
     await world.make_due()
     await world.sql("ANALYZE")
-    rate = await measure(world, "bind", binding(bound, batch), replicas=replicas)
+    rate = await measure("bind", binding(bound, batch), replicas=replicas)
     launched = list(bound)
-    await measure(world, "mark launched", marking(launched, batch), replicas=replicas)
-    await measure(world, "record", recording(bound, batch), replicas=replicas)
+    await measure("mark launched", marking(launched, batch), replicas=replicas)
+    await measure("record", recording(bound, batch), replicas=replicas)
     await world.sql("ANALYZE")
-    await measure(world, "report", reporting(world, batch), replicas=[world.ledger])
-    await measure(world, "release", releasing(world, batch), replicas=[world.ledger])
+    await measure("report", reporting(world, batch), replicas=[world.ledger])
+    await measure("release", releasing(world, batch), replicas=[world.ledger])
     await world.close()
     return rate
 
@@ -156,7 +164,7 @@ def main() -> None:
     with Postgres() as server:
         migrate(server.url)
         rate = asyncio.run(bench(server.url, runs, count, batch))
-    print(f"bind: {rate:.0f}/s, the bar is {BAR}/s: {'reached' if rate >= BAR else 'MISSED'}")
+    say(f"bind: {rate:.0f}/s, the bar is {BAR}/s: {'reached' if rate >= BAR else 'MISSED'}")
 
 
 if __name__ == "__main__":

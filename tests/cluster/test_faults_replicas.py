@@ -22,8 +22,8 @@ DEAD_SECONDS = 12.0
 ON_TIME = 2.0
 
 
-def busy(place: Place, number: int = 12) -> list[Planted]:
-    schedules = [place.plant(f"busy-{at}", f"@every {1 + at % 4}s") for at in range(number)]
+def busy(place: Place, number: int = 9) -> list[Planted]:
+    schedules = [place.plant(f"busy-{at}", f"@every {2 + at % 3}s") for at in range(number)]
     schedules[-1].wait_launched()
     return schedules
 

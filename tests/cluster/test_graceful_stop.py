@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("leading", [pytest.param(True, id="the leader"), pytest.param(False, id="the other")])
 def test_a_replica_told_to_stop_leaves_nothing_behind(stack: Stack, place: Place, leading: bool) -> None:  # noqa: FBT001
-    schedules = [place.plant(f"going-on-{number}", f"@every {1 + number % 3}s") for number in range(12)]
+    schedules = [place.plant(f"going-on-{number}", f"@every {2 + number % 3}s") for number in range(9)]
     schedules[-1].wait_launched()
     leaver = stack.leader() if leading else stack.other()
     holder = stack.installation.holder()

@@ -1,4 +1,4 @@
-"""ScheduledJobs and Jobs as the API server would show them, with everything that a test does not care about filled in."""
+"""ScheduledJobs and Jobs as the API server would show them; what a test does not care about is filled in."""
 
 from collections.abc import Mapping
 from dataclasses import replace

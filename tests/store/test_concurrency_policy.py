@@ -23,7 +23,8 @@ async def due_ticks(world: World, item: Declared, count: int = 2) -> None:
     await world.store(item)
     await world.plan(seconds(60))
     await world.sql(
-        "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE schedule_uid = :uid ORDER BY scheduled_time OFFSET :n)",
+        "DELETE FROM runs WHERE id IN "
+        "(SELECT id FROM runs WHERE schedule_uid = :uid ORDER BY scheduled_time OFFSET :n)",
         uid=item.ref.uid,
         n=count,
     )

@@ -23,7 +23,8 @@ FROM generate_series(1, 5000) i, generate_series(0, 10) j WHERE j > 0 OR i <= 12
 INSERT INTO attempts (run_id, n, cluster, schedule_uid, state, is_tick, scheduled_time, due_at, generation, staged_uid,
                       job_uid, job_name, record_seq, released_at, absent_at, finished_at, bound_at, claimed_until)
 SELECT id, 1, cluster, schedule_uid, kind, true, scheduled_time, scheduled_time, 1,
-       CASE WHEN number > 50 OR kind = 'Completed' THEN id::text END, CASE WHEN kind <> 'planned' THEN id::text END, 'job',
+       CASE WHEN number > 50 OR kind = 'Completed' THEN id::text END, CASE WHEN kind <> 'planned' THEN id::text END,
+       'job',
        CASE WHEN kind = 'Completed' THEN 1 END,
        CASE WHEN kind = 'Completed' AND scheduled_time < now() - interval '2 minutes' THEN scheduled_time END,
        CASE WHEN kind = 'Completed' AND scheduled_time < now() - interval '5 minutes' THEN scheduled_time END,

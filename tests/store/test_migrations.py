@@ -76,7 +76,9 @@ class TestTheCheckAtStart:
     @pytest.mark.parametrize(
         ("spoil", "words"),
         [
-            pytest.param("DROP TABLE alembic_version", "there is no schema yet; run `ticklock migrate`", id="no schema"),
+            pytest.param(
+                "DROP TABLE alembic_version", "there is no schema yet; run `ticklock migrate`", id="no schema"
+            ),
             pytest.param(
                 "ALTER DATABASE {name} SET synchronous_commit = off",
                 "synchronous_commit is off, so commits can be lost; set it to on",

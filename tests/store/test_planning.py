@@ -97,7 +97,9 @@ async def test_nothing_at_or_below_pruned_through_is_planned_again(world: World)
     item = declared(expression="@every 2s")
     await world.store(item)
     pruned = item.created_at + seconds(10)
-    await world.sql("UPDATE schedule_state SET pruned_through = :pruned WHERE uid = :uid", pruned=pruned, uid=item.ref.uid)
+    await world.sql(
+        "UPDATE schedule_state SET pruned_through = :pruned WHERE uid = :uid", pruned=pruned, uid=item.ref.uid
+    )
     await world.plan(seconds(20))
     assert min(row.scheduled_time for row in await world.attempts(item)) == pruned + seconds(2)
 
@@ -145,7 +147,9 @@ async def test_a_schedule_that_cannot_be_planned_stops_nobody_else(world: World)
 
 class TestAfterAnOutage:
     async def test_only_the_latest_tick_is_pending_the_others_are_missed(self, world: World) -> None:
-        item = declared(expression="@every 1m", created_at=now().replace(microsecond=0) - timedelta(minutes=10, seconds=30))
+        item = declared(
+            expression="@every 1m", created_at=now().replace(microsecond=0) - timedelta(minutes=10, seconds=30)
+        )
         await world.store(item)
         await world.set_cursor(item, item.created_at)
         await world.plan(seconds(1))
@@ -202,8 +206,8 @@ async def test_times_are_utc_whatever_zone_the_server_lives_in(world: World) -> 
     name = await world.value("SELECT current_database()")
     async with world.db.engine.connect() as connection:
         plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await plain.exec_driver_sql(f'ALTER DATABASE "{name}" SET timezone = \'America/New_York\'')
-        await plain.exec_driver_sql(f'ALTER DATABASE "{name}" SET datestyle = \'SQL, DMY\'')
+        await plain.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET timezone = 'America/New_York'")
+        await plain.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET datestyle = 'SQL, DMY'")
     replica = world.replica("elsewhere")
     item = declared(expression="@every 1m", created_at=now().replace(microsecond=0) - timedelta(minutes=4, seconds=20))
     await replica.pulse(leading=False)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -51,7 +51,7 @@ async def lose_incarnation(world: World) -> None:
 
 async def reconcile_all(world: World, jobs: list[JobView], objects: list[Declared]) -> list[JobUid]:
     """Open the gate; whatever is to be un-staged is gone at the next look. Return what that was."""
-    standing, taken = list(jobs), []
+    standing, taken = list(jobs), list[JobUid]()
     for _ in range(5):
         leftovers = await world.ledger.reconcile_incarnation(world.epoch, standing, objects)
         if not leftovers:
@@ -165,60 +165,73 @@ class Loss:
 
     row: str
     job: str
-    witnessed: bool
     state: str
     reason: str | None
+    witnessed: bool = False
     taken: bool = False
     stage: int = 1
 
 
 LOSSES = [
-    pytest.param(Loss("planned", "none", False, "planned", None), id="planned, no Job: still planned"),
-    pytest.param(Loss("staged", "none", False, "planned", None, stage=2), id="staged, its Job gone: planned anew"),
+    pytest.param(Loss("planned", "none", "planned", None), id="planned, no Job: still planned"),
+    pytest.param(Loss("staged", "none", "planned", None, stage=2), id="staged, its Job gone: planned anew"),
     pytest.param(
-        Loss("staged", "suspended", False, "planned", None, taken=True, stage=2),
+        Loss("staged", "suspended", "planned", None, taken=True, stage=2),
         id="staged, its Job suspended: taken away, planned anew at a higher stage",
     ),
     pytest.param(
-        Loss("planned", "suspended", False, "planned", None, taken=True, stage=2),
+        Loss("planned", "suspended", "planned", None, taken=True, stage=2),
         id="planned, an unknown suspended Job: the same",
     ),
-    pytest.param(Loss("planned", "running", False, "launched", "Launched"), id="planned, its Job runs: launched"),
-    pytest.param(Loss("planned", "running", True, "launched", "Launched"), id="a running Job beats even the witness"),
-    pytest.param(Loss("staged", "running", False, "launched", "Launched"), id="staged, its Job runs: launched"),
-    pytest.param(Loss("planned", "ended", False, "Completed", "JobCompleted"), id="planned, its Job ended: recorded"),
-    pytest.param(Loss("bound", "ended", True, "Completed", "JobCompleted"), id="bound, its Job ended: recorded"),
-    pytest.param(Loss("launched", "ended", True, "Completed", "JobCompleted"), id="launched, its Job ended: recorded"),
-    pytest.param(Loss("launched", "deleted", False, "Stopped", "JobDeleted"), id="launched, its Job is deleted: stopped"),
-    pytest.param(Loss("planned", "none", True, "Unknown", "LedgerLost"), id="planned, witnessed: unknown"),
-    pytest.param(Loss("staged", "none", True, "Unknown", "LedgerLost", stage=2), id="staged, witnessed: unknown"),
+    pytest.param(Loss("planned", "running", "launched", "Launched"), id="planned, its Job runs: launched"),
     pytest.param(
-        Loss("staged", "suspended", True, "Unknown", "LedgerLost", taken=True, stage=2),
+        Loss("planned", "running", "launched", "Launched", witnessed=True), id="a running Job beats even the witness"
+    ),
+    pytest.param(Loss("staged", "running", "launched", "Launched"), id="staged, its Job runs: launched"),
+    pytest.param(Loss("planned", "ended", "Completed", "JobCompleted"), id="planned, its Job ended: recorded"),
+    pytest.param(
+        Loss("bound", "ended", "Completed", "JobCompleted", witnessed=True), id="bound, its Job ended: recorded"
+    ),
+    pytest.param(
+        Loss("launched", "ended", "Completed", "JobCompleted", witnessed=True), id="launched, its Job ended: recorded"
+    ),
+    pytest.param(Loss("launched", "deleted", "Stopped", "JobDeleted"), id="launched, its Job is deleted: stopped"),
+    pytest.param(Loss("planned", "none", "Unknown", "LedgerLost", witnessed=True), id="planned, witnessed: unknown"),
+    pytest.param(
+        Loss("staged", "none", "Unknown", "LedgerLost", stage=2, witnessed=True), id="staged, witnessed: unknown"
+    ),
+    pytest.param(
+        Loss("staged", "suspended", "Unknown", "LedgerLost", taken=True, stage=2, witnessed=True),
         id="staged, witnessed, a late suspended Job: unknown, and the Job is taken away",
     ),
-    pytest.param(Loss("bound", "suspended", False, "bound", "Bound"), id="bound, its Job suspended: to be launched"),
+    pytest.param(Loss("bound", "suspended", "bound", "Bound"), id="bound, its Job suspended: to be launched"),
     pytest.param(
-        Loss("bound", "suspended", True, "Unknown", "JobVanished", taken=True),
+        Loss("bound", "suspended", "Unknown", "JobVanished", taken=True, witnessed=True),
         id="bound, witnessed, its Job suspended: unknown, and the Job is taken away",
     ),
     pytest.param(
-        Loss("bound", "another suspended", False, "Unknown", "JobVanished", taken=True),
+        Loss("bound", "another suspended", "Unknown", "JobVanished", taken=True),
         id="bound, another Job of its name: unknown, and that Job is taken away",
     ),
-    pytest.param(Loss("bound", "none", False, "Unknown", "JobVanished"), id="bound, no Job: unknown"),
-    pytest.param(Loss("bound", "running", False, "bound", "Bound"), id="bound, its Job runs: the launch is repeated"),
-    pytest.param(Loss("launched", "none", False, "Unknown", "JobVanished"), id="launched, no Job: unknown"),
-    pytest.param(Loss("launched", "running", False, "launched", "Launched"), id="launched, its Job runs: it goes on"),
-    pytest.param(Loss("missing", "none", True, "Unknown", "LedgerLost"), id="no row, witnessed: unknown"),
-    pytest.param(Loss("missing", "running", False, "launched", "Launched"), id="no row, its Job runs: launched"),
-    pytest.param(Loss("missing", "running", True, "launched", "Launched"), id="no row, witnessed, its Job runs: launched"),
-    pytest.param(Loss("missing", "ended", True, "Completed", "JobCompleted"), id="no row, its Job ended: recorded"),
+    pytest.param(Loss("bound", "none", "Unknown", "JobVanished"), id="bound, no Job: unknown"),
+    pytest.param(Loss("bound", "running", "bound", "Bound"), id="bound, its Job runs: the launch is repeated"),
+    pytest.param(Loss("launched", "none", "Unknown", "JobVanished"), id="launched, no Job: unknown"),
+    pytest.param(Loss("launched", "running", "launched", "Launched"), id="launched, its Job runs: it goes on"),
+    pytest.param(Loss("missing", "none", "Unknown", "LedgerLost", witnessed=True), id="no row, witnessed: unknown"),
+    pytest.param(Loss("missing", "running", "launched", "Launched"), id="no row, its Job runs: launched"),
     pytest.param(
-        Loss("missing", "suspended", True, "Unknown", "LedgerLost", taken=True),
+        Loss("missing", "running", "launched", "Launched", witnessed=True),
+        id="no row, witnessed, its Job runs: launched",
+    ),
+    pytest.param(
+        Loss("missing", "ended", "Completed", "JobCompleted", witnessed=True), id="no row, its Job ended: recorded"
+    ),
+    pytest.param(
+        Loss("missing", "suspended", "Unknown", "LedgerLost", taken=True, witnessed=True),
         id="no row, witnessed, a late suspended Job: unknown, and the Job is taken away",
     ),
     pytest.param(
-        Loss("missing", "suspended", False, "planned", None, taken=True),
+        Loss("missing", "suspended", "planned", None, taken=True),
         id="no row, a suspended Job: taken away, planned by the timetable",
     ),
 ]
@@ -231,7 +244,7 @@ async def test_the_rules_of_quarantine(world: World, loss: Loss) -> None:
     uid = await bring_to(world, item, loss.row)
     witness = tick if loss.witnessed else None
     item = replace(item, witness=witness)
-    shown = show(world, item, tick, uid, loss.job)
+    shown = show(job(world.cluster, item, tick, uid=uid), loss.job)
     await lose_incarnation(world)
     taken = await reconcile_all(world, shown, [item])
     if loss.row == "missing" and loss.state == "planned":
@@ -268,8 +281,7 @@ async def bring_to(world: World, item: Declared, row: str) -> JobUid:
     return with_job(order)[1]
 
 
-def show(world: World, item: Declared, tick: datetime, uid: JobUid, kind: str) -> list[JobView]:
-    view = job(world.cluster, item, tick, uid=uid)
+def show(view: JobView, kind: str) -> list[JobView]:
     views: dict[str, Callable[[], list[JobView]]] = {
         "none": list,
         "suspended": lambda: [view],
@@ -346,7 +358,9 @@ class TestAFreshDatabase:
         world.epoch = await world.ledger.open_term()
         return world
 
-    async def test_running_jobs_are_launched_runs_and_objects_go_on_after_their_witness(self, fresh_world: World) -> None:
+    async def test_running_jobs_are_launched_runs_and_objects_go_on_after_their_witness(
+        self, fresh_world: World
+    ) -> None:
         world = await self.fresh(fresh_world)
         tick = now().replace(microsecond=0) - seconds(60)
         item = declared(expression="* * * * * *", created_at=tick - timedelta(days=1), witness=tick)
@@ -413,7 +427,9 @@ class TestBelief:
         await world.store(ITEM)
         await world.plan()
         bound = await world.run_first()
-        view = job(world.cluster, ITEM, bound.scheduled_time, uid=JobUid("second"), run_key=tick_key(bound.scheduled_time))
+        view = job(
+            world.cluster, ITEM, bound.scheduled_time, uid=JobUid("second"), run_key=tick_key(bound.scheduled_time)
+        )
         assert not await world.ledger.rebuild_launched(started(view))
         assert (await world.attempt(bound.key)).job_uid == bound.job_uid
 

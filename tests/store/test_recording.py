@@ -1,4 +1,4 @@
-"""Launched and ended: attempt, run, JobLog, audit trail, Events and report say the same, and repeating changes nothing."""
+"""Launched and ended: attempt, run, JobLog, audit trail, Events and report agree; repeating changes nothing."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ ENDS = [
 
 @pytest.mark.parametrize(("state", "reason", "log", "event"), ENDS)
 async def test_an_end_is_written_everywhere_once(
-    world: World, state: AttemptState, reason: Reason, log: tuple[str, str], event: str
+    world: World, *, state: AttemptState, reason: Reason, log: tuple[str, str], event: str
 ) -> None:
     bound = await bound_run(world)
     await world.launch([bound])

@@ -111,8 +111,12 @@ class TestReports:
         await world.store(a, b)
         await write(world)
         await world.store(edited(a), edited(b))
-        await world.sql("UPDATE schedule_state SET reported_at = now() - interval '1 hour' WHERE uid = :uid", uid=b.ref.uid)
-        await world.sql("UPDATE schedule_state SET reported_at = now() - interval '1 minute' WHERE uid = :uid", uid=a.ref.uid)
+        await world.sql(
+            "UPDATE schedule_state SET reported_at = now() - interval '1 hour' WHERE uid = :uid", uid=b.ref.uid
+        )
+        await world.sql(
+            "UPDATE schedule_state SET reported_at = now() - interval '1 minute' WHERE uid = :uid", uid=a.ref.uid
+        )
         (first,) = await world.ledger.reports(world.epoch, limit=1)
         assert first.ref == b.ref
 
@@ -192,7 +196,8 @@ class TestHistory:
         (done,) = await released_runs(world, item, [AttemptState.COMPLETED])
         assert list(await world.ledger.expected_jobs(world.epoch)) == [], "young ones are left out"
         await world.sql(
-            "UPDATE attempts SET bound_at = bound_at - interval '1 minute', released_at = released_at - interval '1 minute'"
+            "UPDATE attempts SET bound_at = bound_at - interval '1 minute', "
+            "released_at = released_at - interval '1 minute'"
         )
         expected = {one.job.key: one.state for one in await world.ledger.expected_jobs(world.epoch)}
         assert expected[done.key] is AttemptState.COMPLETED
@@ -248,8 +253,8 @@ class TestPruning:
             pytest.param("UPDATE attempts SET released_at = NULL", id="it was never released"),
             pytest.param("UPDATE attempts SET state = 'launched'; UPDATE runs SET state = 'Running'", id="it runs"),
             pytest.param(
-                "INSERT INTO queue_locks SELECT cluster, 'default', 'default', 'x', run_id, n, 1, true, now(), now(), now() "
-                "FROM attempts",
+                "INSERT INTO queue_locks "
+                "SELECT cluster, 'default', 'default', 'x', run_id, n, 1, true, now(), now(), now() FROM attempts",
                 id="it holds a lock",
             ),
         ],
@@ -278,12 +283,22 @@ class TestPruning:
         assert (await world.attempt(bound.key)).absent_at is None
 
     async def test_a_missed_tick_needs_no_job_to_be_absent(self, world: World) -> None:
-        item = declared(expression="@every 1m", created_at=now().replace(microsecond=0) - timedelta(minutes=9, seconds=30))
+        item = declared(
+            expression="@every 1m", created_at=now().replace(microsecond=0) - timedelta(minutes=9, seconds=30)
+        )
         await world.store(item)
         await world.set_cursor(item, item.created_at)
         await world.plan(seconds(1))
         await world.sql("UPDATE runs SET finished_at = now() - interval '2 hours' WHERE state = 'Missed'")
         assert await world.ledger.prune(world.epoch, older_than=timedelta(hours=1)) == 8
+
+    async def test_the_audit_trail_is_kept_for_a_month(self, world: World) -> None:
+        await ended_run(world)
+        entries = await world.value("SELECT count(*) FROM run_events")
+        await world.sql("UPDATE run_events SET timestamp = now() - interval '29 days' WHERE status <> 'Planned'")
+        await world.sql("UPDATE run_events SET timestamp = now() - interval '31 days' WHERE status = 'Planned'")
+        await world.ledger.prune(world.epoch, older_than=timedelta(hours=1))
+        assert await world.value("SELECT count(*) FROM run_events") == entries - 1
 
     async def test_a_tombstone_goes_when_its_last_run_has_gone(self, world: World) -> None:
         item = declared(expression="@every 2s")

@@ -24,7 +24,9 @@ def plain_database(server: TestServer) -> Iterator[str]:
         yield url.replace(f"postgres:{server.postgres.password}@", f"{user}:plain@")
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(f"ALTER DATABASE {name} OWNER TO postgres".encode())
-            connection.execute(f"ALTER SCHEMA public OWNER TO postgres; DROP OWNED BY {user}; DROP ROLE {user}".encode())
+            connection.execute(
+                f"ALTER SCHEMA public OWNER TO postgres; DROP OWNED BY {user}; DROP ROLE {user}".encode()
+            )
 
 
 @pytest.mark.parametrize("server", MAJORS, indirect=True)

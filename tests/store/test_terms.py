@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from tests.store.makers import declared, edited, job, now, seconds, started
+from tests.store.makers import declared, edited, job, key_of, now, seconds, started
 from tests.store.world import World
 from ticklock.domain.errors import Superseded
 from ticklock.store.ledger import PostgresLedger
 
 ITEM = declared()
+KEY = key_of(World.NOBODY, ITEM, now())
 
 # every method that carries an epoch
 METHODS: dict[str, Callable[[PostgresLedger, int], Awaitable[object]]] = {
@@ -29,7 +30,6 @@ METHODS: dict[str, Callable[[PostgresLedger, int], Awaitable[object]]] = {
     "note_resource_version": lambda ledger, epoch: ledger.note_resource_version(epoch, 1),
     "reconcile_incarnation": lambda ledger, epoch: ledger.reconcile_incarnation(epoch, [], []),
 }
-KEY = job(World.NOBODY, ITEM, now()).key
 
 
 def test_the_table_has_every_method_with_an_epoch() -> None:

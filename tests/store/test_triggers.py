@@ -1,6 +1,7 @@
 """Triggers: one run for each new value."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ async def keys(world: World, item: Declared) -> list[str]:
     return [row.run_key for row in rows]
 
 
-def quiet(**changes: object) -> Declared:
+def quiet(**changes: Any) -> Declared:
     return declared(expression="@every 1h", **changes)
 
 

@@ -40,36 +40,38 @@ async def neighbours(world: World) -> AsyncIterator[Neighbours]:
 
 Ask = Callable[[PostgresLedger, int, Neighbours], Awaitable[object]]
 METHODS: dict[str, Ask] = {
-    "plan": lambda ledger, _, n: ledger.plan(horizon=timedelta(days=1), limit=10),
-    "claim for staging": lambda ledger, _, n: ledger.claim_for_staging(ahead=TTL * 99, ttl=TTL, limit=10),
-    "bind": lambda ledger, _, n: ledger.bind(ttl=TTL, limit=10, verified=frozenset()),
+    "plan": lambda ledger, _, _n: ledger.plan(horizon=timedelta(days=1), limit=10),
+    "claim for staging": lambda ledger, _, _n: ledger.claim_for_staging(ahead=TTL * 99, ttl=TTL, limit=10),
+    "bind": lambda ledger, _, _n: ledger.bind(ttl=TTL, limit=10, verified=frozenset()),
     "store staged": lambda ledger, _, n: ledger.store_staged([with_job(n.order, "of the neighbour")]),
     "forget staged": lambda ledger, _, n: ledger.forget_staged(n.order.key, with_job(n.order)[1]),
     "defer": lambda ledger, _, n: ledger.defer(n.order, seconds=9, reason=Reason.API_UNAVAILABLE, message=""),
     "fail unstarted": lambda ledger, _, n: ledger.fail_unstarted(n.order, Reason.JOB_REJECTED, ""),
-    "claim stranded": lambda ledger, _, n: ledger.claim_stranded(ttl=TTL, limit=10),
+    "claim stranded": lambda ledger, _, _n: ledger.claim_stranded(ttl=TTL, limit=10),
     "mark launched": lambda ledger, _, n: ledger.mark_launched([Launch(n.bound.key, n.bound.job_uid, wall())]),
     "record": lambda ledger, _, n: ledger.record([ending(n.bound)]),
-    "rebuild": lambda ledger, _, n: ledger.rebuild_launched(started(job(n.first.cluster, n.item, n.order.scheduled_time))),
+    "rebuild": lambda ledger, _, n: ledger.rebuild_launched(
+        started(job(n.first.cluster, n.item, n.order.scheduled_time))
+    ),
     "rows": lambda ledger, _, n: ledger.rows([n.bound.key, n.order.key]),
     "obey": lambda ledger, _, n: ledger.obey(n.item.ref, Standing(n.item.ref.uid, suspended=True, deleting=False)),
-    "give back": lambda ledger, _, n: ledger.give_back(),
+    "give back": lambda ledger, _, _n: ledger.give_back(),
     "free lock": lambda ledger, _, n: ledger.free_lock(n.bound.key),
-    "known objects": lambda ledger, _, n: ledger.known_objects(),
+    "known objects": lambda ledger, _, _n: ledger.known_objects(),
     "gone": lambda ledger, epoch, n: ledger.reconcile(epoch, [], [n.item.ref]),
-    "reports": lambda ledger, epoch, n: ledger.reports(epoch, limit=10),
-    "releases": lambda ledger, epoch, n: ledger.releases(epoch, limit=10),
+    "reports": lambda ledger, epoch, _n: ledger.reports(epoch, limit=10),
+    "releases": lambda ledger, epoch, _n: ledger.releases(epoch, limit=10),
     "released": lambda ledger, epoch, n: ledger.released(epoch, [n.bound.key]),
-    "surplus": lambda ledger, epoch, n: ledger.surplus(epoch, limit=10),
-    "expected jobs": lambda ledger, epoch, n: ledger.expected_jobs(epoch),
-    "suspect locks": lambda ledger, epoch, n: ledger.suspect_locks(epoch),
+    "surplus": lambda ledger, epoch, _n: ledger.surplus(epoch, limit=10),
+    "expected jobs": lambda ledger, epoch, _n: ledger.expected_jobs(epoch),
+    "suspect locks": lambda ledger, epoch, _n: ledger.suspect_locks(epoch),
     "absent": lambda ledger, _, n: ledger.absent([n.bound.key]),
-    "outbox": lambda ledger, epoch, n: ledger.outbox(epoch, limit=10),
-    "posted": lambda ledger, epoch, n: ledger.posted(epoch, list(range(100))),
-    "prune": lambda ledger, epoch, n: ledger.prune(epoch, older_than=timedelta(0)),
-    "sweep": lambda ledger, epoch, n: ledger.sweep(epoch),
-    "resource version": lambda ledger, epoch, n: ledger.note_resource_version(epoch, 1),
-    "open term": lambda ledger, _, n: ledger.open_term(),
+    "outbox": lambda ledger, epoch, _n: ledger.outbox(epoch, limit=10),
+    "posted": lambda ledger, epoch, _n: ledger.posted(epoch, list(range(100))),
+    "prune": lambda ledger, epoch, _n: ledger.prune(epoch, older_than=timedelta(0)),
+    "sweep": lambda ledger, epoch, _n: ledger.sweep(epoch),
+    "resource version": lambda ledger, epoch, _n: ledger.note_resource_version(epoch, 1),
+    "open term": lambda ledger, _, _n: ledger.open_term(),
 }
 EMPTY: tuple[object, ...] = (None, 0, False, [], {}, (0, []))
 TABLES = ("schedules", "schedule_state", "runs", "attempts", "queue_locks", "job_logs", "run_events", "object_events")
@@ -77,7 +79,10 @@ TABLES = ("schedules", "schedule_state", "runs", "attempts", "queue_locks", "job
 
 async def contents(world: World) -> dict[str, list[object]]:
     tables = (*TABLES, "terms", "clusters", "replicas")
-    return {name: list(await world.sql(f"SELECT * FROM {name} WHERE cluster = :cluster ORDER BY 1, 2, 3")) for name in tables}
+    return {
+        name: list(await world.sql(f"SELECT * FROM {name} WHERE cluster = :cluster ORDER BY 1, 2, 3"))  # noqa: S608
+        for name in tables
+    }
 
 
 @pytest.mark.parametrize("method", METHODS)

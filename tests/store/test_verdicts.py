@@ -44,7 +44,7 @@ SPOILT = [
 @pytest.mark.parametrize(("spoil", "state", "reason"), SPOILT)
 @pytest.mark.parametrize("staged", [False, True], ids=["found at the claim", "found at the bind"])
 async def test_a_tick_that_must_not_run_any_more(
-    world: World, spoil: Spoil, state: AttemptState, reason: Reason, staged: bool  # noqa: FBT001
+    world: World, *, spoil: Spoil, state: AttemptState, reason: Reason, staged: bool
 ) -> None:
     item = declared(expression="@every 9s")
     await world.store(item)
@@ -87,7 +87,8 @@ async def test_an_outage_of_the_api_server_floods_no_more_than_one_of_ours(world
     await world.store(item)
     await world.plan(timedelta(minutes=6, seconds=5))
     await world.sql(
-        "UPDATE attempts SET scheduled_time = scheduled_time - interval '7 minutes', due_at = due_at - interval '7 minutes'"
+        "UPDATE attempts SET scheduled_time = scheduled_time - interval '7 minutes', "
+        "due_at = due_at - interval '7 minutes'"
     )
     claimed = await world.claim()
     assert len(claimed) == 1
@@ -137,6 +138,13 @@ class TestWithoutALeader:
         item = await self.staged(world)
         assert await world.ledger.obey(item.ref, Standing(item.ref.uid, suspended=False, deleting=False)) == []
         assert (await world.attempts(item))[0].state == "planned"
+
+    async def test_a_suspension_read_before_a_newer_spec_was_stored_does_not_stay(self, world: World) -> None:
+        item = await self.staged(world)
+        await world.ledger.obey(item.ref, Standing(item.ref.uid, suspended=True, deleting=False))
+        await world.store(item)
+        await world.plan(seconds(20))
+        assert ("planned", None) in await world.verdicts(item)
 
     async def test_a_suspension_obeyed_ends_with_the_spec_that_the_next_leader_stores(self, world: World) -> None:
         item = await self.staged(world)

@@ -97,6 +97,7 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         ),
         now=db.now,
         quarantined=heart.quarantined,
+        launching=lambda: not dispatcher.idle,
     )
     heart.leading = leadership.is_current
     dispatcher = Dispatcher(

@@ -26,6 +26,7 @@ from ticklock.ports import Bound, Ending, Jobs, JobView, Launch, Ledger, Leftove
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.25
+IDLE_SECONDS = 1.0
 STRANDED_SECONDS = 1.0
 _RETRY_SECONDS = 0.2
 _MARGIN_SECONDS = 1.0
@@ -72,7 +73,8 @@ class Dispatcher:
         await self.lookup.look(outcome.blockers)
         if outcome.candidates:
             return 0.0
-        return max(0.0, min(POLL_SECONDS, self.next_due()))
+        left = self.next_due()
+        return min(left, IDLE_SECONDS if left > IDLE_SECONDS else POLL_SECONDS)
 
     async def rescue(self) -> float:
         """Take over bound attempts whose replica did not finish them in time."""

@@ -45,6 +45,8 @@ class Janitor:
     next_prune: float = 0.0
     settled: set[JobUid] = field(default_factory=set)
     """Jobs that have ended and whose rows say so: nothing about them changes any more."""
+    odd: set[JobUid] = field(default_factory=set)
+    """Jobs that contradicted their rows a round ago: the watch and the rows are read at different moments."""
 
     async def step(self) -> float:
         """One round."""
@@ -64,15 +66,19 @@ class Janitor:
         self._meter_finalizers([job for job in standing if job.held])
         jobs = [(job.key, job) for job in standing if job.key is not None and job.uid not in self.settled]
         self.settled &= {job.uid for job in standing}
+        odd: set[JobUid] = set()
         for start in range(0, len(jobs), _BATCH):
             batch = jobs[start : start + _BATCH]
             rows = await self.ledger.rows([key for key, _ in batch])
             for key, job in batch:
                 row = rows.get(key)
                 if contradict(job, row):
-                    await self._settle(key, job)
+                    odd.add(job.uid)
+                    if job.uid in self.odd:
+                        await self._settle(key, job)
                 elif job.finished is not None and row is not None and not row.state.is_open:
                     self.settled.add(job.uid)
+        self.odd = odd
 
     async def _settle(self, key: AttemptKey, job: JobView) -> None:
         """Read the row again, and the Job with it, before anything is done."""

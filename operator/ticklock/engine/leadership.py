@@ -51,6 +51,8 @@ class Leadership:
     """The database's time, estimated."""
     quarantined: Callable[[], str | None]
     """Why nothing may be decided for fear of lost commits."""
+    launching: Callable[[], bool]
+    """Whether this replica launches Jobs right now."""
     leading: bool = False
     reconciler: Reconciler | None = None
     on_term: Callable[[int], None] | None = None
@@ -95,6 +97,7 @@ class Leadership:
             epoch,
             asyncio.Semaphore(self.settings.status_concurrency),
             self.settings.report_pause,
+            self.launching,
         )
         janitor = Janitor(
             self.ledger,

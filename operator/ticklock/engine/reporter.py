@@ -7,7 +7,8 @@ of the database's commits can make a run that is over look as if it had never be
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -21,7 +22,13 @@ log = structlog.get_logger(__name__)
 
 _BATCH = 200
 _TRIES = 4
+_UNHURRIED = 0.5
+"""Seconds between looks for what nobody waits for."""
+_HOLD_PAUSE = 0.1
+_LONGEST_HOLD = 3.0
+"""Seconds that statuses and Events may wait while launches go on."""
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -37,32 +44,49 @@ class Reporter:
     epoch: int
     slots: asyncio.Semaphore
     pause: float
+    hold: Callable[[], bool]
+    """Whether launches go on right now: then what is not urgent waits a little, for the API server's sake."""
+    monotonic: Callable[[], float] = time.monotonic
+    held_since: float | None = None
     last: dict[str, StatusAnswer] = field(default_factory=dict)
     """The status each object was seen with last, to save a read before a write."""
 
     async def step(self) -> float:
         """Write the statuses that are behind."""
+        if self._held():
+            return _HOLD_PAUSE
         reports = await self.ledger.reports(self.epoch, limit=_BATCH)
-        written = await self._each([self._report(report) for report in reports])
+        written = await self._each(self._report, reports)
         await self.ledger.reported(self.epoch, [item for item in written if item is not None])
         return 0.0 if len(reports) == _BATCH else self.pause
 
     async def release(self) -> float:
         """Take the finalizer off Jobs whose run is witnessed."""
         releases = await self.ledger.releases(self.epoch, limit=_BATCH)
-        done = await self._each([self._release(item) for item in releases])
+        done = await self._each(self._release, releases)
         await self.ledger.released(self.epoch, [item.key for item in done if item is not None])
-        return 0.0 if len(releases) == _BATCH else self.pause
+        return 0.0 if len(releases) == _BATCH else max(self.pause, _UNHURRIED)
 
     async def post(self) -> float:
         """Post the Events that wait."""
+        if self._held():
+            return _HOLD_PAUSE
         events = await self.ledger.outbox(self.epoch, limit=_BATCH)
-        done = await self._each([self._post(event) for event in events])
+        done = await self._each(self._post, events)
         await self.ledger.posted(self.epoch, [event.id for event in done if event is not None])
         for event in done:
             if event is not None:
                 self._count(event)
-        return 0.0 if len(events) == _BATCH else self.pause
+        return 0.0 if len(events) == _BATCH else max(self.pause, _UNHURRIED)
+
+    def _held(self) -> bool:
+        """Tell whether to wait on: while launches go on, but not for long, since releases wait for the witness."""
+        if not self.hold():
+            self.held_since = None
+            return False
+        now = self.monotonic()
+        self.held_since = self.held_since if self.held_since is not None else now
+        return now - self.held_since < _LONGEST_HOLD
 
     def _count(self, event: ObjectEvent) -> None:
         self.meter.count("events_posted_total")
@@ -70,13 +94,13 @@ class Reporter:
             labels = {"namespace": event.ref.namespace, "name": event.ref.name}
             self.meter.count("runs_total", state=event.state.value, reason=event.reason.value, **labels)
 
-    async def _each(self, work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-        async def one(item: Coroutine[Any, Any, T]) -> T:
+    async def _each(self, do: Callable[[S], Coroutine[Any, Any, T]], items: Sequence[S]) -> list[T]:
+        async def one(item: S) -> T:
             async with self.slots:
-                return await item
+                return await do(item)
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(item)) for item in work]
+            tasks = [group.create_task(one(item)) for item in items]
         return [task.result() for task in tasks]
 
     async def _report(self, report: Report) -> tuple[Report, bool] | None:

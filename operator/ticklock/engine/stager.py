@@ -26,7 +26,7 @@ from ticklock.ports import Jobs, JobView, Ledger, Leftover, Meter, StageOrder, W
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 """Seconds until a Job is tried again that the API server did not take."""
 _NAMES = 3

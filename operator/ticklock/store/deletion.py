@@ -23,7 +23,10 @@ _BURY = sql("""
 UPDATE schedules SET deleted_at = clock_timestamp() WHERE cluster = :cluster AND uid = :uid AND deleted_at IS NULL
 """)
 
-_SUSPEND = sql("UPDATE schedules SET suspend = true WHERE cluster = :cluster AND uid = :uid")
+_SUSPEND = sql("""
+UPDATE schedules SET suspend = true, generation = generation - 1 WHERE cluster = :cluster AND uid = :uid AND NOT suspend
+""")
+"""What was read may be older than what is stored: whatever the reconciler lists next counts as newer."""
 
 _NO_NEXT = sql("UPDATE schedule_state SET next_tick = NULL WHERE cluster = :cluster AND uid = :uid")
 

@@ -23,7 +23,7 @@ from ticklock.store.deletion import judge_planned, planned_of
 from ticklock.store.planning import deadline_of, insert_runs, new_runs, timetable_of
 from ticklock.store.rowlocks import keyed
 from ticklock.store.session import Database, sql
-from ticklock.store.specs import next_tick, tell_problem, upsert
+from ticklock.store.specs import named, next_tick, tell_problems, upsert
 
 log = structlog.get_logger(__name__)
 
@@ -46,13 +46,18 @@ async def store_edit(
 ) -> list[Leftover]:
     """Settle what the old spec owes up to now, then let the new one take over from here; return the Jobs left over."""
     await _settle(connection, db, row, now)
-    await upsert(connection, db, item, now)
+    await upsert(connection, db, [item], now)
     leftovers = await _revise(connection, db, item, now)
     cursor = max(now, row["cursor"])
     await _plan_gap(connection, db, item, now=now, until=cursor)
-    parameters = {"cluster": db.cluster, "uid": item.ref.uid, "cursor": cursor, "next_tick": next_tick(item, cursor)}
+    parameters = {
+        "cluster": db.cluster,
+        "uid": item.ref.uid,
+        "cursor": cursor,
+        "next_tick": named(item, lambda it: next_tick(it, cursor)),
+    }
     await connection.execute(_SET_NEXT, parameters)
-    await tell_problem(connection, db, item)
+    await tell_problems(connection, db, [item])
     return leftovers
 
 
@@ -110,7 +115,7 @@ async def _plan_gap(
     rule = item.rule
     if rule is None or rule.suspend or until <= now:
         return
-    timetable = timetable_of(rule.expression, rule.time_zone, item.created_at)
+    timetable = named(item, lambda it: timetable_of(rule.expression, rule.time_zone, it.created_at))
     gap = plan(timetable, cursor=now, now=now, horizon=until - now, deadline=rule.starting_deadline)
     row = {
         "uid": item.ref.uid,

@@ -64,13 +64,24 @@ WHERE l.cluster = :cluster AND l.namespace = x.namespace AND l.queue_name = x.qu
 RETURNING l.namespace, l.queue_name, l.job_name, l.run_id
 """)
 
+_OLD_EVENTS = sql("""
+DELETE FROM run_events WHERE event_id IN (
+  SELECT event_id FROM run_events
+  WHERE cluster = :cluster AND timestamp < clock_timestamp() - CAST(:age AS interval) ORDER BY timestamp LIMIT :limit)
+""")
+
+AUDIT_KEPT = timedelta(days=30)
+"""How long the audit trail outlives what happened."""
+
 _BATCH = 500
+_EVENT_BATCH = 5_000
 
 
 async def prune(db: Database, epoch: int, *, older_than: timedelta) -> int:
-    """Remove a batch of old runs; return how many."""
+    """Remove a batch of old runs, and old entries of the audit trail; return how many runs."""
     async with db.decision() as (connection, _):
         await fence(connection, db, epoch)
+        await connection.execute(_OLD_EVENTS, {"cluster": db.cluster, "age": AUDIT_KEPT, "limit": _EVENT_BATCH})
         parameters = {"cluster": db.cluster, "age": older_than, "limit": _BATCH}
         old = (await connection.execute(_OLD, parameters)).all()
         if not old:

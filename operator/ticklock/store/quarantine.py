@@ -114,7 +114,6 @@ async def _lock_all(
     await lock_specs(connection, db, known)
     for ref in dead:
         await bury(connection, db, ref)
-    for item in news:
-        await store_new(connection, db, item, now)
+    await store_new(connection, db, news, now)
     standing = known | {item.ref.uid for item in news}
     await ensure_owners(connection, db, [job for job in jobs if job.owner_uid not in standing])

@@ -12,9 +12,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ticklock.domain.errors import Refused
 from ticklock.domain.model import Declared, ObjectRef
-from ticklock.domain.timetable import TimetableError
 from ticklock.ports import Leftover
 from ticklock.store.chronicle import mark_dirty
 from ticklock.store.deletion import bury
@@ -67,6 +65,7 @@ async def reconcile(
         await lock_specs(connection, db, uids)
         known = await _known(connection, db, sorted(uids))
         leftovers = [job for ref in dead.values() for job in await bury(connection, db, ref)]
+        await store_new(connection, db, [item for item in changed if item.ref.uid not in known], now)
         for item in changed:
             leftovers += await _store(connection, db, item, row=known.get(item.ref.uid), now=now)
         await hint(connection, "plan")
@@ -120,22 +119,13 @@ async def namesakes(connection: AsyncConnection, db: Database, news: Sequence[De
 async def _store(
     connection: AsyncConnection, db: Database, item: Declared, *, row: dict[str, Any] | None, now: datetime
 ) -> list[Leftover]:
-    try:
-        return await _store_one(connection, db, item, row=row, now=now)
-    except (TimetableError, ArithmeticError, ValueError, TypeError) as error:
-        raise Refused(f"{item.ref.namespace}/{item.ref.name} cannot be stored: {error}") from error
-
-
-async def _store_one(
-    connection: AsyncConnection, db: Database, item: Declared, *, row: dict[str, Any] | None, now: datetime
-) -> list[Leftover]:
-    if item.deleting:
-        return await bury(connection, db, item.ref) if row is not None else []
-    leftovers: list[Leftover] = []
+    """Store what an object says beyond its first spec: an edit, a trigger, its end."""
     if row is None:
-        await store_new(connection, db, item, now)
-    elif _edited(item, row):
-        leftovers = await store_edit(connection, db, item, row=row, now=now)
-    await take_trigger(connection, db, item, last=row["last_trigger"] if row else None, now=now)
+        await take_trigger(connection, db, item, last=None, now=now)
+        return []
+    if item.deleting:
+        return await bury(connection, db, item.ref)
+    leftovers = await store_edit(connection, db, item, row=row, now=now) if _edited(item, row) else []
+    await take_trigger(connection, db, item, last=row["last_trigger"], now=now)
     await mark_dirty(connection, db, [item.ref.uid])
     return leftovers

@@ -31,11 +31,6 @@ INCARNATION = """(
 )"""
 """System identifier, timeline and start of the postmaster: another value means that commits may be lost."""
 
-_GATE = text(f"""
-SELECT clock_timestamp(), c.incarnation IS NOT DISTINCT FROM {INCARNATION}, c.quarantine_reason
-FROM clusters c WHERE c.cluster = :cluster
-""")  # noqa: S608 - a constant of this module
-
 _STATEMENT_TIMEOUT_MS = 10_000
 _TRANSIENT_STATES = ("08", "40", "53", "55", "57")
 """SQLSTATE classes: connection, rollback, resources, lock, operator intervention."""
@@ -80,9 +75,14 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction; errors leave it as Transient, Refused or, without our schema, Unready."""
+        async with self._begin() as connection:
+            await connection.execute(_SETTINGS)
+            yield connection
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[AsyncConnection]:
         try:
             async with self.engine.begin() as connection:
-                await connection.execute(_SETTINGS)
                 yield connection
         except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
             raise Transient(first_line(error)) from error
@@ -95,12 +95,9 @@ class Database:
 
         Raises Unready in quarantine and while the clock is not to be believed.
         """
-        async with self.transaction() as connection:
+        async with self._begin() as connection:
             asked = self.monotonic()
-            row = (await connection.execute(_GATE, {"cluster": self.cluster})).one_or_none()
-            if row is None:
-                raise Unready(f"{Reason.QUARANTINE}: this cluster has no row yet")
-            now, same, reason = row
+            now, same, reason, *_ = (await connection.execute(_GATE, {"cluster": self.cluster})).one()
             self.observe(asked, now)
             if self.watch.alarmed:
                 raise Unready(
@@ -122,16 +119,24 @@ class Database:
         return last.database + timedelta(seconds=self.monotonic() - last.answered)
 
 
-_SETTINGS = text(f"""
-SELECT set_config('statement_timeout', '{_STATEMENT_TIMEOUT_MS}', true), set_config('lock_timeout', '2000', true),
-       set_config('idle_in_transaction_session_timeout', '3000', true),
-       set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true)
-""")
+_LOCAL = f"""
+set_config('statement_timeout', '{_STATEMENT_TIMEOUT_MS}', true), set_config('lock_timeout', '2000', true),
+set_config('idle_in_transaction_session_timeout', '3000', true),
+set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true)
+"""
 """For this transaction only. UTC, because times read in a zone with clock changes cannot be subtracted.
 
 A replica that is stopped in the middle of a transaction holds up every schedule whose rows it has locked, and those who
 wait for them hold up theirs: hence the short times. What they end is tried again.
 """
+
+_SETTINGS = text(f"SELECT {_LOCAL}")
+
+_GATE = text(f"""
+SELECT clock_timestamp(), c.incarnation IS NOT DISTINCT FROM {INCARNATION}, c.quarantine_reason, {_LOCAL}
+FROM (SELECT CAST(:cluster AS uuid) AS cluster) x LEFT JOIN clusters c USING (cluster)
+""")  # noqa: S608 - constants of this module
+"""Sets the transaction up in the same breath, and answers also where this cluster has no row yet."""
 
 
 def translated(error: DBAPIError) -> Transient | Refused | Unready:

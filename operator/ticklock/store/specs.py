@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ticklock.domain.errors import Refused
 from ticklock.domain.model import Declared, Rule
+from ticklock.domain.timetable import TimetableError
 from ticklock.store.chronicle import Announcement, announce
 from ticklock.store.planning import timetable_of
 from ticklock.store.session import Database, sql
+
+T = TypeVar("T")
 
 FRESH = timedelta(seconds=60)
 """An object stored within this time of its creation owes the ticks since its creation; an older one owes none."""
@@ -39,12 +45,28 @@ ON CONFLICT (cluster, uid) DO NOTHING
 """)
 
 
-async def store_new(connection: AsyncConnection, db: Database, item: Declared, now: datetime) -> None:
-    """Store a new object: its first tick lies after its creation, and after whatever its status bears witness of."""
-    await upsert(connection, db, item, now)
+async def store_new(connection: AsyncConnection, db: Database, items: Sequence[Declared], now: datetime) -> None:
+    """Store new objects: the first tick of each lies after its creation, and after what its status bears witness of."""
+    if not items:
+        return
+    states = [named(item, lambda it: _new_state(db, it, now)) for item in items]
+    await upsert(connection, db, items, now)
+    await connection.execute(_NEW_STATE, states)
+    await tell_problems(connection, db, items)
+
+
+def named(item: Declared, compute: Callable[[Declared], T]) -> T:
+    """Compute something of an object's spec; Refused names the object where that fails."""
+    try:
+        return compute(item)
+    except (TimetableError, ArithmeticError, ValueError, TypeError) as error:
+        raise Refused(f"{item.ref.namespace}/{item.ref.name} cannot be stored: {error}") from error
+
+
+def _new_state(db: Database, item: Declared, now: datetime) -> dict[str, object]:
     start = item.created_at if now - item.created_at <= FRESH else now
     cursor = max(start, item.witness) if item.witness else start
-    parameters = {
+    return {
         "cluster": db.cluster,
         "uid": item.ref.uid,
         "cursor": cursor,
@@ -52,29 +74,27 @@ async def store_new(connection: AsyncConnection, db: Database, item: Declared, n
         "ledger_seq": item.ledger_seq,
         "witness": item.witness,
     }
-    await connection.execute(_NEW_STATE, parameters)
-    await tell_problem(connection, db, item)
 
 
-async def upsert(connection: AsyncConnection, db: Database, item: Declared, now: datetime) -> None:
-    """Write the row of a spec. From this moment on, by the database's clock, it counts."""
-    template = None if item.rule is None else orjson.dumps(item.rule.job_template).decode()
-    await connection.execute(
-        _UPSERT,
-        {
-            "cluster": db.cluster,
-            "uid": item.ref.uid,
-            "namespace": item.ref.namespace,
-            "name": item.ref.name,
-            "generation": item.generation,
-            "created_at": item.created_at,
-            "now": now,
-            **_rule_columns(item.rule),
-            "job_template": template,
-            "problem_reason": item.problem.reason.value if item.problem else None,
-            "problem_message": item.problem.message if item.problem else None,
-        },
-    )
+async def upsert(connection: AsyncConnection, db: Database, items: Sequence[Declared], now: datetime) -> None:
+    """Write the rows of specs. From this moment on, by the database's clock, they count."""
+    await connection.execute(_UPSERT, [named(item, lambda it: _columns(db, it, now)) for item in items])
+
+
+def _columns(db: Database, item: Declared, now: datetime) -> dict[str, object]:
+    return {
+        "cluster": db.cluster,
+        "uid": item.ref.uid,
+        "namespace": item.ref.namespace,
+        "name": item.ref.name,
+        "generation": item.generation,
+        "created_at": item.created_at,
+        "now": now,
+        **_rule_columns(item.rule),
+        "job_template": None if item.rule is None else orjson.dumps(item.rule.job_template).decode(),
+        "problem_reason": item.problem.reason.value if item.problem else None,
+        "problem_message": item.problem.message if item.problem else None,
+    }
 
 
 def _rule_columns(rule: Rule | None) -> dict[str, object]:
@@ -112,8 +132,11 @@ def next_tick(item: Declared, after: datetime) -> datetime | None:
     return timetable_of(rule.expression, rule.time_zone, item.created_at).next(after)
 
 
-async def tell_problem(connection: AsyncConnection, db: Database, item: Declared) -> None:
-    """Queue the Event that says why a spec cannot be followed."""
-    problem = item.problem
-    if problem is not None:
-        await announce(connection, db, [Announcement(item.ref, "Warning", problem.reason, "Parse", problem.message)])
+async def tell_problems(connection: AsyncConnection, db: Database, items: Sequence[Declared]) -> None:
+    """Queue the Events that say why specs cannot be followed."""
+    news = [
+        Announcement(item.ref, "Warning", item.problem.reason, "Parse", item.problem.message)
+        for item in items
+        if item.problem is not None
+    ]
+    await announce(connection, db, news)

@@ -34,7 +34,9 @@ CASES = [
     pytest.param(at(0), at(1, 50), 0, None, [1], [], id="a late tick without a newer one still runs"),
     pytest.param(at(0), at(5, 30), 0, None, [5], [1, 2, 3, 4], id="of a backlog the latest runs"),
     pytest.param(at(0), at(5, 5), 0, None, [5], [1, 2, 3, 4], id="of a backlog the latest runs, on time as it is"),
-    pytest.param(at(0), at(5, 58), 3, None, [5, 6], [1, 2, 3, 4], id="a tick to come does not take the latest one's place"),
+    pytest.param(
+        at(0), at(5, 58), 3, None, [5, 6], [1, 2, 3, 4], id="a tick to come does not take the latest one's place"
+    ),
     pytest.param(at(0), at(5, 30), 0, 60, [5], [1, 2, 3, 4], id="within its deadline the latest runs"),
     pytest.param(at(0), at(5, 30), 0, 20, [], [1, 2, 3, 4, 5], id="beyond its deadline even the latest is lost"),
     pytest.param(at(0), at(5, 10), 0, 5, [5], [1, 2, 3, 4], id="within the grace the bind decides about the deadline"),
@@ -111,7 +113,7 @@ def test_planning_in_any_chunks_gives_the_same_ticks_when_on_time(
 ) -> None:
     timetable = Timetable.parse(expression, anchor=NOON)
     ahead = timedelta(seconds=horizon)
-    now, cursor, pending = NOON, NOON, []
+    now, cursor, pending = NOON, NOON, list[datetime]()
     for step in steps:
         now += timedelta(seconds=step)
         planned = plan(timetable, cursor=cursor, now=now, horizon=ahead, deadline=None)

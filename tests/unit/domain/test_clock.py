@@ -93,7 +93,9 @@ def test_a_clock_that_runs_at_our_rate_is_never_doubted(
 
 
 @settings(deadline=None)
-@given(before=st.floats(0.1, 100), step=st.floats(min_value=STEP.total_seconds() + 0.1, max_value=1e6), back=st.booleans())
+@given(
+    before=st.floats(0.1, 100), step=st.floats(min_value=STEP.total_seconds() + 0.1, max_value=1e6), back=st.booleans()
+)
 def test_a_step_beyond_the_limit_is_always_seen(before: float, step: float, back: bool) -> None:  # noqa: FBT001
     state = watch((0, 0), (before, before + (-step if back else step)), taking=0.0)
     assert state.alarmed

@@ -44,7 +44,8 @@ def situation(**changes: Any) -> Situation:
         pytest.param(situation(newest_due=None), id="a tick that is not due yet"),
         pytest.param(situation(deadline=s(10), now=NOON + s(10)), id="a tick at the last moment of its deadline"),
         pytest.param(
-            situation(newest_due=NOON + s(10), now=NOON + GRACE), id="under Allow, a tick within the grace beside a newer one"
+            situation(newest_due=NOON + s(10), now=NOON + GRACE),
+            id="under Allow, a tick within the grace beside a newer one",
         ),
         pytest.param(situation(policy=FORBID), id="under Forbid, if nobody is in the way"),
         pytest.param(situation(is_tick=False, suspended=True), id="a trigger of a suspended schedule"),
@@ -72,7 +73,10 @@ def test_it_may_start(at: Situation) -> None:
             situation(deadline=s(0), now=NOON + s(1)), MISSED, Reason.DEADLINE_EXCEEDED, id="a deadline of nothing"
         ),
         pytest.param(
-            situation(newest_due=NOON + s(60), now=NOON + s(61)), MISSED, Reason.OUTAGE, id="under Allow, beyond the grace"
+            situation(newest_due=NOON + s(60), now=NOON + s(61)),
+            MISSED,
+            Reason.OUTAGE,
+            id="under Allow, beyond the grace",
         ),
         pytest.param(
             situation(policy=FORBID, newest_due=NOON + s(1), now=NOON + s(1)),
@@ -81,7 +85,10 @@ def test_it_may_start(at: Situation) -> None:
             id="under Forbid, as soon as a newer one is due",
         ),
         pytest.param(
-            situation(policy=REPLACE, newest_due=NOON + s(1), now=NOON + s(1)), SKIPPED, Reason.REPLACED, id="under Replace too"
+            situation(policy=REPLACE, newest_due=NOON + s(1), now=NOON + s(1)),
+            SKIPPED,
+            Reason.REPLACED,
+            id="under Replace too",
         ),
         pytest.param(
             situation(policy=FORBID, newest_due=NOON + s(60), now=NOON + s(60), deadline=s(30)),
@@ -90,7 +97,10 @@ def test_it_may_start(at: Situation) -> None:
             id="the deadline is named first, it would have been missed anyway",
         ),
         pytest.param(
-            situation(policy=FORBID, suspended=True, blocked_by="run"), SKIPPED, Reason.SCHEDULE_SUSPENDED, id="a verdict beats waiting"
+            situation(policy=FORBID, suspended=True, blocked_by="run"),
+            SKIPPED,
+            Reason.SCHEDULE_SUSPENDED,
+            id="a verdict beats waiting",
         ),
     ],
 )
@@ -110,7 +120,9 @@ def test_it_never_starts(at: Situation, state: AttemptState, reason: Reason) -> 
         ),
         pytest.param(situation(policy=REPLACE, blocked_by="run"), NOON + RETRY_BLOCKED, id="under Replace too"),
         pytest.param(
-            situation(policy=FORBID, blocked_by="run", is_tick=False), NOON + RETRY_BLOCKED, id="a trigger waits as well"
+            situation(policy=FORBID, blocked_by="run", is_tick=False),
+            NOON + RETRY_BLOCKED,
+            id="a trigger waits as well",
         ),
     ],
 )
