@@ -61,61 +61,55 @@ def test_a_mended_object_is_ready_and_ticks(place: Place) -> None:
     assert broken.condition("Stalled")["status"] == "False"
 
 
-STATUSES = [
-    pytest.param(
-        {"lastScheduleTime": "9999-12-31T23:59:59Z", "ledgerSeq": 2**53 - 1}, id="a witness of the far future"
-    ),
-    pytest.param({"lastTrigger": EXECUTABLE_GARBAGE, "conditions": []}, id="words that mean something elsewhere"),
-    pytest.param({"lastScheduleTime": "0001-01-01T00:00:00+23:59"}, id="a witness before all time"),
+STATUSES: list[dict[str, Any]] = [
+    {"lastScheduleTime": "9999-12-31T23:59:59Z", "ledgerSeq": 2**53 - 1},
+    {"lastTrigger": EXECUTABLE_GARBAGE, "conditions": []},
+    {"lastScheduleTime": "0001-01-01T00:00:00+23:59"},
 ]
 
 
-@pytest.mark.parametrize("status", STATUSES)
-def test_an_object_with_a_poisoned_status_stops_nobody_else(stack: Stack, place: Place, status: dict[str, Any]) -> None:
-    poisoned = place.plant("poisoned", "@every 2s", suspend=True)
-    stack.cluster.api.merge_patch(f"{poisoned.path}/status", {"status": status})
-    poisoned.edit(suspend=False)
+def test_objects_with_a_poisoned_status_stop_nobody_else(stack: Stack, place: Place) -> None:
+    for number, status in enumerate(STATUSES):
+        poisoned = place.plant(f"poisoned-{number}", "@every 2s", suspend=True)
+        stack.cluster.api.merge_patch(f"{poisoned.path}/status", {"status": status})
+        poisoned.edit(suspend=False)
     good = place.plant("beside", "@every 2s")
     tally = every_tick_once(stack, [good], until=good.tick(3))
     assert not tally.slower_than(2)
 
 
-@pytest.mark.parametrize(
-    "trigger",
-    [
-        pytest.param(EXECUTABLE_GARBAGE, id="words that mean something elsewhere"),
-        pytest.param("x" * 200_000, id="as long as annotations may be"),
-        pytest.param("", id="nothing"),
-        pytest.param("a\0b", id="a NUL character"),
-    ],
-)
-def test_an_object_with_a_poisoned_trigger_stops_nobody_else(stack: Stack, place: Place, trigger: str) -> None:
-    body = manifest("poisoned", RARELY)
-    body["metadata"]["annotations"] = {"ticklock.dev/trigger": trigger}
-    poisoned = place.plant_manifest(body)
+TRIGGERS = {"garbage": EXECUTABLE_GARBAGE, "as-long-as-may-be": "x" * 200_000, "empty": "", "nul": "a\0b"}
+
+
+def test_objects_with_a_poisoned_trigger_stop_nobody_else(stack: Stack, place: Place) -> None:
+    poisoned = []
+    for name, trigger in TRIGGERS.items():
+        body = manifest(name, RARELY)
+        body["metadata"]["annotations"] = {"ticklock.dev/trigger": trigger}
+        poisoned.append(place.plant_manifest(body))
     good = place.plant("beside", "@every 2s")
-    every_tick_once(stack, [good], until=good.tick(2))
-    poisoned.wait_status(lambda now: bool(now.get("conditions")), what="the poisoned one has a status all the same")
-    assert all(len(jobs) == 1 for jobs in stack.sights.launched(poisoned.uid).values())
+    tally = every_tick_once(stack, [good], until=good.tick(3))
+    assert not tally.slower_than(2)
+    for one in poisoned:
+        one.wait_status(lambda now: bool(now.get("conditions")), what=f"{one.name} has a status all the same")
+        assert all(len(jobs) == 1 for jobs in stack.sights.launched(one.uid).values())
 
 
-JOBS = [
-    pytest.param({"ticklock.dev/run-id": "no uuid", "ticklock.dev/attempt": "-1"}, id="ids that are none"),
-    pytest.param({"ticklock.dev/run-id": str(uuid4()), "ticklock.dev/attempt": "9" * 40}, id="a number without end"),
-    pytest.param(
-        {"ticklock.dev/run-id": str(uuid4()), "ticklock.dev/attempt": "1", "ticklock.dev/scheduled-time": "soon"},
-        id="a run that nobody planned",
-    ),
+PRETENDERS = [
+    {"ticklock.dev/run-id": "no uuid", "ticklock.dev/attempt": "-1"},
+    {"ticklock.dev/run-id": str(uuid4()), "ticklock.dev/attempt": "9" * 40},
+    {"ticklock.dev/run-id": str(uuid4()), "ticklock.dev/attempt": "1", "ticklock.dev/scheduled-time": "soon"},
 ]
 
 
-@pytest.mark.parametrize("notes", JOBS)
-def test_a_job_that_pretends_to_be_ours_stops_nobody_else(stack: Stack, place: Place, notes: dict[str, str]) -> None:
-    spec = manifest("x", RARELY)["spec"]["jobTemplate"]["spec"]
-    metadata = {"name": "pretender", "labels": {"ticklock.dev/schedule": "beside"}, "annotations": notes}
-    stack.cluster.api.post(
-        place.jobs_path, {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
-    )
+@pytest.mark.parametrize("suspend", [pytest.param(False, id="running"), pytest.param(True, id="suspended")])
+def test_jobs_that_pretend_to_be_ours_stop_nobody_else(stack: Stack, place: Place, suspend: bool) -> None:  # noqa: FBT001
+    spec = {**manifest("x", RARELY)["spec"]["jobTemplate"]["spec"], "suspend": suspend}
+    for number, notes in enumerate(PRETENDERS):
+        name = f"pretender-{number}"
+        metadata = {"name": name, "labels": {"ticklock.dev/schedule": "beside"}, "annotations": notes}
+        job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+        stack.cluster.api.post(place.jobs_path, job)
     good = place.plant("beside", "@every 2s")
     tally = every_tick_once(stack, [good], until=good.tick(3))
     assert not tally.slower_than(2)

@@ -36,7 +36,7 @@ def test_a_hundred_schedules_on_two_replicas_each_tick_once(stack: Stack, place:
 
 
 def test_a_job_waits_suspended_before_its_tick_and_starts_at_it(stack: Stack, place: Place) -> None:
-    ahead = place.plant("ahead", "@every 8s")
+    ahead = place.plant("ahead", "@every 7s")
     staged = ahead.wait_seen()
     assert staged.let_go_at is None
     assert staged.last["spec"]["suspend"] is True
@@ -60,7 +60,7 @@ def test_a_tick_that_never_ends_does_not_hold_the_next_ones_up(stack: Stack, pla
 
 
 def test_a_run_whose_job_the_api_server_refuses_for_good_fails_and_says_why(stack: Stack, place: Place) -> None:
-    body = manifest("refused", "@every 9s")
+    body = manifest("refused", "@every 7s")
     container = body["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
     container["volumeMounts"] = [{"name": "nowhere", "mountPath": "/data"}]
     planted = place.plant_manifest(body)
@@ -92,7 +92,7 @@ def occupy(place: Place, name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("taken", [pytest.param(1, id="its name"), pytest.param(3, id="its name and two more")])
 def test_a_run_takes_another_name_where_a_stranger_has(stack: Stack, place: Place, taken: int) -> None:
-    planted = place.plant("named", "@every 9s")
+    planted = place.plant("named", "@every 7s")
     names = names_of(stack, planted, planted.tick(1))
     strangers = [occupy(place, name) for name in names[:taken]]
     every_tick_once(stack, [planted], until=planted.tick(1))
@@ -104,7 +104,7 @@ def test_a_run_takes_another_name_where_a_stranger_has(stack: Stack, place: Plac
 
 
 def test_a_run_fails_where_strangers_have_all_its_names(stack: Stack, place: Place) -> None:
-    planted = place.plant("nameless", "@every 9s")
+    planted = place.plant("nameless", "@every 7s")
     for name in names_of(stack, planted, planted.tick(1)):
         occupy(place, name)
     tally = every_tick_once(stack, [planted], until=planted.tick(1), allowed={("Failed", "NameTaken")})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.support.stack import Stack
 
 ON_TIME = 2.0
-WINDOW = "@every 9s"
+WINDOW = "@every 7s"
 """Long enough that there is time to act between the staging of a tick and the tick."""
 FINALIZER_OFF = {"metadata": {"finalizers": None}}
 

@@ -89,6 +89,15 @@ async def test_stranded_attempts_are_shared_by_replicas_that_rescue_at_once(worl
     assert Counter(one.key for share in shares for one in share) == Counter(one.key for one in bound)
 
 
+async def test_of_one_batch_a_later_tick_has_the_greater_token(world: World) -> None:
+    await world.store(*(declared(f"s{i}", expression="@every 2s") for i in range(30)))
+    await world.plan(seconds(21))
+    orders = await world.claim()
+    assert len(orders) >= 300
+    ticks = [order.scheduled_time for order in sorted(orders, key=lambda order: order.token)]
+    assert ticks == sorted(ticks)
+
+
 async def test_a_graceful_stop_gives_claims_back_at_once(world: World) -> None:
     await world.store(declared("staged"), declared("claimed"))
     await world.plan(seconds(10))

@@ -22,6 +22,8 @@ from ticklock.store.ledger import PostgresLedger
 
 T = TypeVar("T")
 _SECONDS = 3.0
+_PATIENCE = 40.0
+_DUTIES = ("plan", "stage", "bind", "mark", "record", "reconcile", "report")
 _POLICIES = [ConcurrencyPolicy.ALLOW, ConcurrencyPolicy.FORBID, ConcurrencyPolicy.REPLACE]
 
 
@@ -38,16 +40,16 @@ class Crowd:
         self.troubles: list[Transient] = []
         self.done: Counter[str] = Counter()
 
-    async def run(self, until: float) -> None:
+    async def run(self, over: Callable[[], bool]) -> None:
         async with asyncio.TaskGroup() as group:
             for duty in self.duties():
-                group.create_task(self.repeat(duty, until))
+                group.create_task(self.repeat(duty, over))
 
     def duties(self) -> list[Callable[[], Awaitable[int]]]:
         return [self.plan, self.stage, self.bind, self.mark, self.record, self.spoil]
 
-    async def repeat(self, duty: Callable[[], Awaitable[int]], until: float) -> None:
-        while time.monotonic() < until:
+    async def repeat(self, duty: Callable[[], Awaitable[int]], over: Callable[[], bool]) -> None:
+        while not over():
             try:
                 self.done[duty.__name__] += await duty()
             except Transient as trouble:
@@ -150,13 +152,24 @@ async def test_no_deadlock_and_nothing_bound_twice(world: World) -> None:
     await leading.pulse(leading=True)
     world.epoch = await leading.open_term()
     crowds.append(Leader(world, leading, objects, 99))
-    until = time.monotonic() + _SECONDS
+    began = time.monotonic()
+
+    def done() -> Counter[str]:
+        return sum((crowd.done for crowd in crowds), Counter[str]())
+
+    def over() -> bool:
+        """Long enough, and every duty has met the others; a slow machine gets more time for that."""
+        spent = time.monotonic() - began
+        return spent > _PATIENCE or (spent > _SECONDS and min(done()[duty] for duty in _DUTIES) > 0)
+
     async with asyncio.TaskGroup() as group:
         for crowd in crowds:
-            group.create_task(crowd.run(until))
-    done = sum((crowd.done for crowd in crowds), Counter[str]())
-    assert [str(trouble) for crowd in crowds for trouble in crowd.troubles] == []
-    assert min(done[duty] for duty in ("plan", "stage", "bind", "mark", "record", "reconcile", "report")) > 0, done
+            group.create_task(crowd.run(over))
+    # a wait that was cut short is tried again; a circle of waits is a wrong lock order
+    states = [trouble.__cause__.orig.sqlstate for crowd in crowds for trouble in crowd.troubles]  # type: ignore[union-attr]
+    assert "40P01" not in states, states
+    assert set(states) <= {"55P03"}
+    assert min(done()[duty] for duty in _DUTIES) > 0, done()
     await assert_consistent(world, crowds)
 
 

@@ -44,12 +44,14 @@ async def test_a_stored_object_wakes_the_planner(world: World, wakeups: NotifyWa
     assert await woken(wakeups, "plan")
 
 
-async def test_a_trigger_wakes_the_dispatcher(world: World, wakeups: NotifyWakeups) -> None:
+async def test_a_trigger_wakes_the_stager(world: World, wakeups: NotifyWakeups) -> None:
     await world.store(declared(trigger="now"))
-    assert await woken(wakeups, "dispatch")
+    assert await woken(wakeups, "stage")
 
 
-async def test_an_end_wakes_the_dispatcher_where_a_tick_waits_for_it(world: World, wakeups: NotifyWakeups) -> None:
+async def test_an_end_wakes_stager_and_dispatcher_where_a_tick_waits_for_it(
+    world: World, wakeups: NotifyWakeups
+) -> None:
     item = declared(expression="@every 4s", concurrency=ConcurrencyPolicy.FORBID)
     await world.store(item)
     await world.plan()
@@ -58,6 +60,7 @@ async def test_an_end_wakes_the_dispatcher_where_a_tick_waits_for_it(world: Worl
     await world.claim()
     await world.ledger.record([ending(bound)])
     assert await woken(wakeups, "dispatch")
+    assert await woken(wakeups, "stage")
 
 
 async def test_what_is_rolled_back_wakes_nobody(world: World, wakeups: NotifyWakeups) -> None:

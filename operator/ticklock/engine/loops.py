@@ -39,8 +39,10 @@ class Stop:
 
     async def sleep(self, seconds: float) -> None:
         """Sleep, or return at once when asked to stop."""
+        # Not wait_for, which may swallow a cancellation that comes together with the event.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.event.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.event.wait()
 
 
 @contextmanager

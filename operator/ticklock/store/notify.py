@@ -25,8 +25,10 @@ class NotifyWakeups:
     async def wait(self, channel: str, seconds: float) -> None:
         """Return when hinted or when the time has passed."""
         event = self._events[channel]
+        # Not wait_for, which may swallow a cancellation that comes together with the event.
         with suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), max(seconds, 0))
+            async with asyncio.timeout(max(seconds, 0)):
+                await event.wait()
         event.clear()
 
     def poke(self, channel: str) -> None:

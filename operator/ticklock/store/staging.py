@@ -19,14 +19,20 @@ from ticklock.store.session import Database, sql
 
 _CLAIM = sql("""
 UPDATE attempts a
-SET claim_token = nextval('claim_tokens'), claimed_by = :replica, generation = c.generation,
+SET claim_token = c.token, claimed_by = :replica, generation = c.generation,
     claimed_until = CASE WHEN a.due_at - interval '0.5 seconds' > clock_timestamp()
                          THEN least(clock_timestamp() + CAST(:ttl AS interval), a.due_at - interval '0.5 seconds')
                          ELSE clock_timestamp() + CAST(:ttl AS interval) END
-FROM unnest(CAST(:run_ids AS uuid[]), CAST(:ns AS int[]), CAST(:generations AS bigint[])) AS c(run_id, n, generation)
+FROM (
+  SELECT run_id, n, generation, nextval('claim_tokens') AS token
+  FROM unnest(CAST(:run_ids AS uuid[]), CAST(:ns AS int[]), CAST(:generations AS bigint[]),
+              CAST(:ticks AS timestamptz[])) AS x(run_id, n, generation, tick)
+  ORDER BY tick
+) c
 WHERE a.cluster = :cluster AND a.run_id = c.run_id AND a.n = c.n AND a.state = 'planned'
 RETURNING a.run_id, a.n, a.claim_token
 """)
+"""The tokens rise with the ticks: the pods of a later run must not find themselves fenced off by an earlier one's."""
 
 _DEFER = sql("""
 UPDATE attempts a
@@ -116,6 +122,7 @@ async def _claim(
         "run_ids": [item.key.run_id for item in going],
         "ns": [item.key.n for item in going],
         "generations": [item.row["generation"] for item in going],
+        "ticks": [item.row["scheduled_time"] for item in going],
     }
     tokens = {(row.run_id, row.n): row.claim_token for row in await connection.execute(_CLAIM, parameters)}
     return [_order(item, tokens[item.key.run_id, item.key.n]) for item in going]
