@@ -43,8 +43,15 @@ arch: setup
 spelling: setup
 	$(call stage,spelling,.venv/bin/codespell)
 
+# A test puts PgBouncer between replica and database. Where it can simply be had, get it; elsewhere that test says so.
+.PHONY: pooler
+pooler:
+	@if [ ! -x /usr/sbin/pgbouncer ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends pgbouncer) \
+	    >/dev/null 2>&1 || true; fi
+
 .PHONY: test
-test: setup ## all tests: unit, engine, store, cluster, demo, in that order
+test: setup pooler ## all tests: unit, engine, store, cluster, demo, in that order
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 .PHONY: test-fast

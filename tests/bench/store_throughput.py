@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from tests.store.makers import declared, now
+from tests.store.makers import declared
 from tests.store.world import TTL, World, ending, wall, with_job
 from ticklock.ports import Bound, Launch, StageOrder
 from ticklock.store.ledger import PostgresLedger
@@ -52,7 +52,7 @@ async def bench(url: str, runs: int, count: int, batch: int) -> float:
     await world.open()
     # nobody pulses here: without this, objects would have to be read before their launch
     await world.sql("UPDATE terms SET renewed_at = now() + interval '1 day'")
-    objects = [declared(f"s{i}", expression="* * * * *", created_at=now() - timedelta(days=1)) for i in range(runs)]
+    objects = [declared(f"s{i}", expression="@every 1h") for i in range(runs)]
     replicas = [world.replica(f"r{i}", pool_size=4) for i in range(count)]
     orders: list[StageOrder] = []
     bound: list[Bound] = []
@@ -90,14 +90,14 @@ def reconciling(world: World, objects: Sequence[Any], size: int = 200) -> Step:
 
 def planning(batch: int) -> Step:
     async def step(ledger: PostgresLedger) -> int:
-        return await ledger.plan(horizon=timedelta(seconds=61), limit=batch)
+        return await ledger.plan(horizon=timedelta(minutes=61), limit=batch)
 
     return step
 
 
 def claiming(orders: list[StageOrder], batch: int) -> Step:
     async def step(ledger: PostgresLedger) -> int:
-        claim = await ledger.claim_for_staging(ahead=timedelta(hours=1), ttl=TTL * 60, limit=batch)
+        claim = await ledger.claim_for_staging(ahead=timedelta(hours=2), ttl=TTL * 60, limit=batch)
         orders.extend(claim.orders)
         return len(claim.orders)
 
@@ -117,7 +117,7 @@ def binding(bound: list[Bound], batch: int) -> Step:
     async def step(ledger: PostgresLedger) -> int:
         outcome = await ledger.bind(ttl=TTL * 60, limit=batch, verified=frozenset())
         bound.extend(outcome.bound)
-        return outcome.candidates
+        return len(outcome.bound)
 
     return step
 
