@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.accounting import every_tick_once
+from tests.support.accounting import DEAD_SECONDS, every_tick_once
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from tests.support.place import Place, Planted
     from tests.support.stack import Stack
     from tools.devcluster.replica import Replica
-
-DEAD_SECONDS = 12.0
-"""How late a tick may be that a dead replica had claimed."""
-ON_TIME = 2.0
 
 
 def busy(place: Place, number: int = 9) -> list[Planted]:
@@ -45,10 +41,10 @@ def of_the_dead(tally: Tally, ids: set[str]) -> set[TickName]:
 
 def check(tally: Tally, dead: set[str]) -> None:
     assert len(tally.lags) == len(tally.due) > 0
-    late, taken = tally.slower_than(ON_TIME), of_the_dead(tally, dead)
+    late, taken = tally.late(), of_the_dead(tally, dead)
     others = {name: (lag, told(tally, name)) for name, lag in late.items() if name not in taken}
     assert not others, f"late although nobody who died had claimed them: {others}"
-    assert not tally.slower_than(DEAD_SECONDS)
+    assert not tally.lost_in_waiting()
 
 
 def told(tally: Tally, name: TickName) -> dict[str, object]:
@@ -93,7 +89,7 @@ def test_the_leader_stopped_for_longer_than_its_lease_steps_down_and_doubles_not
     eventually(lambda: leader.metrics().value("ticklock_leader") == 0, what="it has stepped down", seconds=10)
     tally = every_tick_once(stack, schedules, until=time.time() + 4)
     # It may sleep in the middle of a transaction; until the database ends that, its schedules wait.
-    assert not tally.slower_than(DEAD_SECONDS)
+    assert not tally.lost_in_waiting()
     check(tally.of(lambda name: not paused - 1 < name.tick < paused + DEAD_SECONDS), asleep)
     assert stack.leader() is other
     assert leader.alive

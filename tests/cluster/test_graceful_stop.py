@@ -32,7 +32,7 @@ def test_a_replica_told_to_stop_leaves_nothing_behind(stack: Stack, place: Place
     claims = stack.rows.all("SELECT run_id FROM attempts WHERE claimed_by::text = %(left)s", left=left)
     assert not claims, "it has kept claims"
     tally = every_tick_once(stack, schedules, until=time.time() + 3)
-    assert not tally.slower_than(2)
+    assert not tally.late()
     assert {"stopping", "stopped"} <= {fact["event"] for fact in leaver.facts()}
     leaver.start()
     leaver.wait_ready()

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from tests.support.accounting import on_time
 from tests.support.place import RARELY
 from tests.support.waiting import eventually
 
@@ -21,11 +22,11 @@ def instant(tick: float) -> str:
 
 
 def test_a_completed_run_is_told_everywhere(stack: Stack, place: Place) -> None:
-    good = place.plant("good", "@every 6s")
+    good = place.plant("good", "@every 10s")
     first = good.tick(1)
     status = good.wait_status(
         lambda now: now.get("lastRun", {}).get("state") == "Completed" and now["activeCount"] == 0,
-        what="the status shows the first run completed",
+        what="the status shows a run completed",
     )
     job = good.launched()[0]
     assert status["observedGeneration"] == 1
@@ -36,7 +37,7 @@ def test_a_completed_run_is_told_everywhere(stack: Stack, place: Place) -> None:
     assert status["active"] == []
     run = status["lastRun"]
     assert (run["scheduledTime"], run["reason"], run["jobName"]) == (instant(first), "JobCompleted", job.name)
-    assert 0 <= run["lagSeconds"] < 2
+    assert 0 <= run["lagSeconds"] <= on_time()
     assert instant(first) <= run["startedAt"] <= run["finishedAt"]
     assert {kind: good.condition(kind)["status"] for kind in ("Ready", "Stalled", "LastRunSucceeded")} == {
         "Ready": "True",
@@ -60,7 +61,7 @@ def test_a_completed_run_is_told_everywhere(stack: Stack, place: Place) -> None:
 
 
 def test_a_failed_run_is_told_everywhere_and_leaves_the_object_ready(stack: Stack, place: Place) -> None:
-    bad = place.plant("bad", "@every 6s", simulate={"simulate": "fail"})
+    bad = place.plant("bad", "@every 10s", simulate={"simulate": "fail"})
     status = bad.wait_status(
         lambda now: now.get("lastRun", {}).get("state") == "Failed", what="the status shows the first run failed"
     )
@@ -108,7 +109,7 @@ def test_a_suspended_schedule_promises_no_next_time(place: Place) -> None:
 
 
 def test_kubectl_get_shows_what_a_person_asks_for(place: Place) -> None:
-    place.plant("shown", "@every 6s", timeZone="Europe/Berlin").wait_status(
+    place.plant("shown", "@every 10s", timeZone="Europe/Berlin").wait_status(
         lambda now: now.get("lastRun", {}).get("state") == "Completed" and now["activeCount"] == 0,
         what="the first run is over",
     )
@@ -116,7 +117,7 @@ def test_kubectl_get_shows_what_a_person_asks_for(place: Place) -> None:
     for column in ("SCHEDULE", "TIMEZONE", "SUSPEND", "ACTIVE", "LAST RUN", "LAST STATE", "NEXT RUN", "AGE"):
         assert column in header
     cells = re.split(r"\s{2,}", line.strip())
-    assert cells[:5] == ["shown", "@every 6s", "Europe/Berlin", "false", "0"]
+    assert cells[:5] == ["shown", "@every 10s", "Europe/Berlin", "false", "0"]
     assert "Completed" in cells
     assert any(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", cell) for cell in cells)
 

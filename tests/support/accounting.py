@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections import Counter
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from tests.support.stack import Stack
 
 EARLY_SECONDS = 0.05
+ON_TIME = 2.0
+"""How late a tick may be that no dead replica had claimed, on two cores that have nothing else to do."""
+DEAD_SECONDS = 12.0
+"""How late one may be that a dead replica had claimed."""
+_BUSY = 2.0
+"""Processes that want to run, per core, with which that is still promised."""
 _OVER = {"Skipped", "Missed", "Stopped", "Failed", "Unknown", "Completed"}
 _NEVER_RAN = {"Skipped", "Missed"}
 _SECONDLY = re.compile(r"\*(/(?P<step>\d+))? \* \* \* \* \*$")
@@ -46,6 +53,14 @@ class Tally:
     verdicts: dict[TickName, tuple[str, str]]
     rows: dict[TickName, Row]
 
+    def late(self) -> dict[TickName, float]:
+        """The ticks that were not on time."""
+        return self.slower_than(on_time())
+
+    def lost_in_waiting(self) -> dict[TickName, float]:
+        """The ticks that were later than a dead replica's claim explains."""
+        return self.slower_than(DEAD_SECONDS - ON_TIME + on_time())
+
     def of(self, wanted: Callable[[TickName], bool]) -> Tally:
         """The same for some of the ticks."""
         return Tally(
@@ -60,6 +75,11 @@ class Tally:
 
     def slower_than(self, seconds: float) -> dict[TickName, float]:
         return {name: round(lag, 3) for name, lag in self.lags.items() if lag > seconds}
+
+
+def on_time() -> float:
+    """How late a tick may be on this machine now: more where others have kept it busy for the last minute."""
+    return ON_TIME * max(1.0, os.getloadavg()[0] / ((os.cpu_count() or 1) * _BUSY))
 
 
 def due_ticks(expression: str, created: datetime, until: float) -> list[int]:

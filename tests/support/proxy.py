@@ -132,13 +132,15 @@ class FaultProxy:
         body = await request.read()
         fault = next((one for one in self._faults if one.takes(request.method, request.path_qs, body)), None)
         if fault is None:
-            return await self._pass(request, body)
+            try:
+                return await self._pass(request, body)
+            except (aiohttp.ClientError, OSError):  # one of the two sides has gone: so does the other
+                return _cut(request)
         fault.hits += 1
         if fault.harm is Harm.LOSE:
             fault.answers.append(await self._deliver(request, body))
-            if request.transport is not None:
-                request.transport.abort()
-        elif fault.harm is Harm.DELAY:
+            return _cut(request)
+        if fault.harm is Harm.DELAY:
             task = asyncio.ensure_future(self._deliver_late(request, body, fault))
             self._late.add(task)
             task.add_done_callback(self._late.discard)
@@ -168,6 +170,13 @@ class FaultProxy:
         return self._session.request(
             request.method, self._upstream.server + request.raw_path, data=body or None, headers=headers
         )
+
+
+def _cut(request: web.Request) -> web.Response:
+    """Break the connection; whatever is answered afterwards is not heard."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=502)
 
 
 def _refusal(fault: Fault) -> web.Response:
