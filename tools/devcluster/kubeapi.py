@@ -4,7 +4,8 @@ import http.client
 import json
 import ssl
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 from tools.devcluster.pki import Pair
 
 _MERGE_PATCH = "application/merge-patch+json"
+_IDLE_SECONDS = 60
+"""An API server closes a connection that was idle for 90 s, and we would notice only by a request that fails."""
 
 
 class ApiError(RuntimeError):
@@ -56,7 +59,10 @@ class Credentials:
 class KubeApi:
     """Blocking requests over one connection per thread. Trusts nothing but the cluster's own CA."""
 
-    def __init__(self, credentials: Credentials, *, timeout: float = 30) -> None:
+    def __init__(
+        self, credentials: Credentials, *, timeout: float = 30, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._monotonic = monotonic
         address = urlsplit(credentials.server)
         self._host, self._port = address.hostname or "", address.port
         self._timeout = timeout
@@ -112,6 +118,9 @@ class KubeApi:
             )
             self._local.connection = connection
             self._open.append(connection)
+        elif self._monotonic() - self._local.used_at > _IDLE_SECONDS:
+            connection.close()  # the request opens it anew
+        self._local.used_at = self._monotonic()
         return connection
 
     def close(self) -> None:

@@ -86,10 +86,15 @@ def test_one_of_ones_own_survives_the_loss_of_its_api_server_and_leaves_nothing_
     own_control_plane: ControlPlane,
 ) -> None:
     cluster, uid, folder = own_control_plane, own_control_plane.uid, own_control_plane.folder
+    clock = iter((0.0, 90.0, 90.0))
+    idle = KubeApi(cluster.api.credentials, monotonic=lambda: next(clock))
+    idle.get("/readyz")
     cluster.kill_apiserver()
     with pytest.raises(OSError, match="GET"):
         cluster.api.get("/readyz")
     cluster.start_apiserver()
+    with closing(idle):
+        assert idle.get("/readyz"), "a connection that the server has closed meanwhile is not used again"
     assert cluster.uid == uid
     cluster.restart_apiserver()
     assert cluster.uid == uid
