@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.clusters import wait_for_binaries
 from tests.support.databases import Servers, TestServer
+from tests.support.diagnosis import told
 from tests.support.ordering import mark_and_sort
 from tools.devcluster.commands import Options
 from tools.devcluster.controlplane import ControlPlane
@@ -23,6 +24,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     if item.get_closest_marker("cluster") is not None:
         wait_for_binaries(item.config)
     return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the control plane was doing."""
+    report = yield
+    cluster = getattr(item, "funcargs", {}).get("control_plane")
+    if report.failed and isinstance(cluster, ControlPlane):
+        report.sections.append(("what the control plane was doing", told(cluster)))
+    return report
 
 
 @pytest.fixture(scope="session")
