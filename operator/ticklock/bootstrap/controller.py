@@ -11,6 +11,7 @@ from importlib.metadata import version
 from uuid import UUID
 
 import structlog
+import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
 from ticklock.api.health import Serving, health_app, serve
@@ -19,7 +20,7 @@ from ticklock.bootstrap.wellbeing import Wellbeing
 from ticklock.bootstrap.wiring import wire
 from ticklock.domain.errors import Refused, Transient, Unready
 from ticklock.domain.model import ClusterId
-from ticklock.kube.client import K8sApi
+from ticklock.kube.client import CONNECTIONS, K8sApi
 from ticklock.kube.config import connect as connect_kube
 from ticklock.kube.errors import ApiError
 from ticklock.kube.resources import NAMESPACES, Place
@@ -44,7 +45,9 @@ def run_controller(argv: Sequence[str]) -> int:
         return 2
     configure_logging(settings.log_format, settings.log_level, fields={"pod": settings.pod_name})
     try:
-        asyncio.run(_controller(settings))
+        # Loop and TLS in C: at a full minute launches share the processors with all that they set going.
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_controller(settings))
     except _UNUSABLE as error:
         log.error("cannot start", cause=first_line(error))  # noqa: TRY400 - the cause says it; a trace would bury it
         return 1
@@ -63,7 +66,7 @@ async def _controller(settings: Settings) -> None:
         stack.push_async_callback(serving.close)
         access = connect_kube(str(settings.kubeconfig) if settings.kubeconfig else None, settings.context)
         observed = _request_metric(meter)
-        api = await stack.enter_async_context(K8sApi(access, on_request=observed))
+        api = await stack.enter_async_context(K8sApi(access, connections=_connections(settings), on_request=observed))
         lease_api = await stack.enter_async_context(K8sApi(access, connections=2, on_request=observed))
         cluster = await _ready_to_start(settings, api)
         replica = wire(settings, api=api, lease_api=lease_api, cluster=cluster, meter=meter)
@@ -72,6 +75,11 @@ async def _controller(settings: Settings) -> None:
         wellbeing.replica = replica
         _tell_start(settings, cluster, serving)
         await replica.run()
+
+
+def _connections(settings: Settings) -> int:
+    """Return how many requests may be under way: launches never wait for a place that statuses have taken."""
+    return settings.launch_concurrency + CONNECTIONS
 
 
 def _request_metric(meter: PrometheusMeter) -> Callable[[str, str, int, float], None]:

@@ -29,6 +29,8 @@ POLL_SECONDS = 0.25
 IDLE_SECONDS = 1.0
 STRANDED_SECONDS = 1.0
 _RETRY_SECONDS = 0.2
+_MARK_SECONDS, _BUSY_MARK_SECONDS = 0.05, 0.3
+"""Pause between marks; longer while launches wait, which need the processor more."""
 _MARGIN_SECONDS = 1.0
 """A launch is no longer tried so close to the end of its claim: somebody else is about to take it."""
 
@@ -201,7 +203,7 @@ class Dispatcher:
         if endings:
             await self.ledger.record(endings)
             del self.endings[: len(endings)]
-        return 0.05
+        return _BUSY_MARK_SECONDS if self.queue.qsize() else _MARK_SECONDS
 
     @property
     def idle(self) -> bool:

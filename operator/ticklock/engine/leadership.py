@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 
 from ticklock.domain.errors import Superseded
+from ticklock.engine.courtesy import RECORD_SECONDS, REPORT_SECONDS, Courtesy
 from ticklock.engine.janitor import Janitor
 from ticklock.engine.lookup import Lookup
 from ticklock.engine.loops import Loop, Step, Stop
@@ -87,7 +88,7 @@ class Leadership:
         self.reconciler = reconciler = Reconciler(
             self.ledger, self.objects, self.jobs, self.wakeups, self.meter, epoch, self.settings.list_every
         )
-        observer = Observer(self.ledger, self.jobs, self.wakeups, self.meter)
+        observer = Observer(self.ledger, self.jobs, self.wakeups, self.meter, Courtesy(self.launching, RECORD_SECONDS))
         reporter = Reporter(
             self.ledger,
             self.objects,
@@ -97,7 +98,7 @@ class Leadership:
             epoch,
             asyncio.Semaphore(self.settings.status_concurrency),
             self.settings.report_pause,
-            self.launching,
+            Courtesy(self.launching, REPORT_SECONDS),
         )
         janitor = Janitor(
             self.ledger,

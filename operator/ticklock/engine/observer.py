@@ -8,6 +8,7 @@ import structlog
 
 from ticklock.domain.errors import Refused
 from ticklock.domain.model import JobUid
+from ticklock.engine.courtesy import Courtesy
 from ticklock.engine.endings import ending_of, vanished
 from ticklock.engine.loops import timed
 from ticklock.ports import Ending, Jobs, JobView, Ledger, Meter, Wakeups
@@ -16,6 +17,7 @@ log = structlog.get_logger(__name__)
 
 _BATCH = 200
 _GATHER_SECONDS = 0.05
+_HOLD_PAUSE = 0.1
 
 
 @dataclass(slots=True)
@@ -26,6 +28,7 @@ class Observer:
     jobs: Jobs
     wakeups: Wakeups
     meter: Meter
+    courtesy: Courtesy
     endings: dict[JobUid, Ending] = field(default_factory=dict)
     unstarted: dict[JobUid, JobView] = field(default_factory=dict)
     """Suspended Jobs that somebody deletes: never started, to be let go or staged anew."""
@@ -52,6 +55,8 @@ class Observer:
 
     async def step(self) -> float:
         """Write a batch of what has gathered."""
+        if self.courtesy.waits():
+            return _HOLD_PAUSE
         batch = dict(list(self.endings.items())[:_BATCH])
         if batch:
             with timed(self.meter, "record"):

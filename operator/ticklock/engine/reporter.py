@@ -7,7 +7,6 @@ of the database's commits can make a run that is over look as if it had never be
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 import structlog
 
 from ticklock.domain.errors import Conflict, Refused, Transient
+from ticklock.engine.courtesy import Courtesy
 from ticklock.engine.status import build_status, unchanged
 from ticklock.ports import Events, Jobs, Ledger, Meter, ObjectEvent, Objects, Release, Report, StatusAnswer
 
@@ -25,8 +25,6 @@ _TRIES = 4
 _UNHURRIED = 0.5
 """Seconds between looks for what nobody waits for."""
 _HOLD_PAUSE = 0.1
-_LONGEST_HOLD = 3.0
-"""Seconds that statuses and Events may wait while launches go on."""
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -44,16 +42,13 @@ class Reporter:
     epoch: int
     slots: asyncio.Semaphore
     pause: float
-    hold: Callable[[], bool]
-    """Whether launches go on right now: then what is not urgent waits a little, for the API server's sake."""
-    monotonic: Callable[[], float] = time.monotonic
-    held_since: float | None = None
+    courtesy: Courtesy
     last: dict[str, StatusAnswer] = field(default_factory=dict)
     """The status each object was seen with last, to save a read before a write."""
 
     async def step(self) -> float:
         """Write the statuses that are behind."""
-        if self._held():
+        if self.courtesy.waits():
             return _HOLD_PAUSE
         reports = await self.ledger.reports(self.epoch, limit=_BATCH)
         written = await self._each(self._report, reports)
@@ -69,7 +64,7 @@ class Reporter:
 
     async def post(self) -> float:
         """Post the Events that wait."""
-        if self._held():
+        if self.courtesy.waits():
             return _HOLD_PAUSE
         events = await self.ledger.outbox(self.epoch, limit=_BATCH)
         done = await self._each(self._post, events)
@@ -78,15 +73,6 @@ class Reporter:
             if event is not None:
                 self._count(event)
         return 0.0 if len(events) == _BATCH else max(self.pause, _UNHURRIED)
-
-    def _held(self) -> bool:
-        """Tell whether to wait on: while launches go on, but not for long, since releases wait for the witness."""
-        if not self.hold():
-            self.held_since = None
-            return False
-        now = self.monotonic()
-        self.held_since = self.held_since if self.held_since is not None else now
-        return now - self.held_since < _LONGEST_HOLD
 
     def _count(self, event: ObjectEvent) -> None:
         self.meter.count("events_posted_total")
