@@ -77,8 +77,9 @@ def test_the_locks_of_a_schedule_are_told_in_the_log(stack: Stack, place: Place)
 @pytest.mark.timeout(150)
 def test_replace_stops_the_run_before_and_waits_until_its_pods_are_gone(stack: Stack, place: Place) -> None:
     simulate = {"simulate": "hang", "simulate-termination-seconds": "1"}
-    planted = place.plant("replaced", "@every 6s", concurrencyPolicy="Replace", simulate=simulate)
-    planted.wait_launched(3, seconds=60)
+    # Long enough for the old pods to go: a run that waits until the next tick is itself replaced, unlaunched.
+    planted = place.plant("replaced", "@every 12s", concurrencyPolicy="Replace", simulate=simulate)
+    planted.wait_launched(3, seconds=90)
     first, second, third = planted.launched()[:3]
     planted.edit(suspend=True)
     allowed = {("Skipped", "Replaced"), ("Skipped", "ScheduleSuspended")}

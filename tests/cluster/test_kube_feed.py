@@ -69,8 +69,13 @@ async def api(control_plane: ControlPlane) -> AsyncIterator[K8sApi]:
         yield opened
 
 
-async def test_appearance_change_and_disappearance_are_told(api: K8sApi, namespace: str) -> None:
-    jobs, orders = KubeJobs(api), Orders(namespace)
+@pytest.fixture
+def orders(control_plane: ControlPlane, namespace: str) -> Orders:
+    return Orders.of_an_object(control_plane, namespace)
+
+
+async def test_appearance_change_and_disappearance_are_told(api: K8sApi, namespace: str, orders: Orders) -> None:
+    jobs = KubeJobs(api)
     feed, story = KubeJobFeed(api, TIMES), Story()
     before = await jobs.create(namespace, orders.job(orders.order(n=1)))
     async with running(feed, story):
@@ -93,7 +98,7 @@ async def test_appearance_change_and_disappearance_are_told(api: K8sApi, namespa
 
 
 async def test_jobs_of_others_are_not_told(api: K8sApi, namespace: str, control_plane: ControlPlane) -> None:
-    body = Orders(namespace).job()
+    body = Orders(namespace).job()  # without an owner
     body["metadata"] = {"name": "not-ours"}
     control_plane.api.post(f"/apis/batch/v1/namespaces/{namespace}/jobs", body)
     listed, version = await KubeJobFeed(api).list_all()
@@ -101,8 +106,10 @@ async def test_jobs_of_others_are_not_told(api: K8sApi, namespace: str, control_
     assert int(version) > 0
 
 
-async def test_a_feed_that_begins_again_tells_all_there_is_and_what_went_meanwhile(api: K8sApi, namespace: str) -> None:
-    jobs, orders = KubeJobs(api), Orders(namespace)
+async def test_a_feed_that_begins_again_tells_all_there_is_and_what_went_meanwhile(
+    api: K8sApi, namespace: str, orders: Orders
+) -> None:
+    jobs = KubeJobs(api)
     feed, first, second = KubeJobFeed(api, TIMES), Story(), Story()
     stays, goes = [await jobs.create(namespace, orders.job(orders.order(n=n))) for n in (1, 2)]
     async with running(feed, first):

@@ -34,8 +34,8 @@ def jobs(api: K8sApi) -> KubeJobs:
 
 
 @pytest.fixture
-def orders(namespace: str) -> Orders:
-    return Orders(namespace)
+def orders(control_plane: ControlPlane, namespace: str) -> Orders:
+    return Orders.of_an_object(control_plane, namespace)
 
 
 async def staged(jobs: KubeJobs, orders: Orders, **spec: Any) -> JobView:

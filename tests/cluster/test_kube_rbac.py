@@ -42,8 +42,10 @@ async def api(control_plane: ControlPlane) -> AsyncIterator[K8sApi]:
         yield opened
 
 
-async def test_a_job_is_staged_launched_counted_ended_and_released(api: K8sApi, namespace: str) -> None:
-    jobs, orders = KubeJobs(api), Orders(namespace)
+async def test_a_job_is_staged_launched_counted_ended_and_released(
+    api: K8sApi, namespace: str, control_plane: ControlPlane
+) -> None:
+    jobs, orders = KubeJobs(api), Orders.of_an_object(control_plane, namespace)
     job = await jobs.create(namespace, orders.job())
     assert await jobs.launch(namespace, job.name, job.uid) is not None
     assert await jobs.read(namespace, job.name) is not None
