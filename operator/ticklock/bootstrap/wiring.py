@@ -94,6 +94,8 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
             status_concurrency=settings.status_concurrency,
             report_pause=settings.report_interval_seconds,
             prune_after=timedelta(hours=settings.prune_after_hours),
+            keep_audit=timedelta(days=settings.audit_keep_days),
+            keep_job_logs=timedelta(days=settings.job_logs_keep_days),
         ),
         now=db.now,
         quarantined=heart.quarantined,

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from ticklock.domain.errors import Conflict, Transient
+from ticklock.domain.errors import Conflict, Refused, Transient
 from ticklock.domain.model import AttemptKey, AttemptState, JobUid
 from ticklock.domain.reasons import Reason
 from ticklock.engine.endings import ending_of
@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 3.0
 _PRUNE_SECONDS = 60.0
+_PARTITION_SECONDS = 3600.0
 _BATCH = 200
 
 
@@ -41,8 +42,11 @@ class Janitor:
     prune_after: timedelta
     now: Callable[[], datetime | None]
     """The database's time, estimated."""
+    keep_audit: timedelta = timedelta(days=90)
+    keep_job_logs: timedelta = timedelta(days=90)
     monotonic: Callable[[], float] = time.monotonic
     next_prune: float = 0.0
+    next_partitions: float = 0.0
     settled: set[JobUid] = field(default_factory=set)
     """Jobs that have ended and whose rows say so: nothing about them changes any more."""
     odd: set[JobUid] = field(default_factory=set)
@@ -58,7 +62,21 @@ class Janitor:
         if self.monotonic() >= self.next_prune:
             await self.ledger.prune(self.epoch, older_than=self.prune_after)
             self.next_prune = self.monotonic() + _PRUNE_SECONDS
+        if self.monotonic() >= self.next_partitions:
+            await self.partitions()
+            self.next_partitions = self.monotonic() + _PARTITION_SECONDS
         return EVERY_SECONDS
+
+    async def partitions(self) -> None:
+        """Make and drop partitions. What fails here has hours to succeed: meanwhile rows find a place without."""
+        try:
+            await self.ledger.make_partitions(self.epoch)
+            await self.ledger.drop_partitions(self.epoch, audit=self.keep_audit, job_logs=self.keep_job_logs)
+        except Transient as error:
+            log.info("partitions wait", cause=str(error))
+        except Refused as error:
+            hint = "run `ticklock migrate` as the owner of the tables each month, or make this role their owner"
+            log.warning("partitions cannot be tended", cause=str(error), hint=hint)
 
     async def _compare(self) -> None:
         """Compare the Jobs as watched with their rows; act on those that contradict each other."""

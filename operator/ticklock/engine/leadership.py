@@ -32,6 +32,8 @@ class LeaderSettings:
     status_concurrency: int
     report_pause: float
     prune_after: timedelta
+    keep_audit: timedelta = timedelta(days=90)
+    keep_job_logs: timedelta = timedelta(days=90)
 
 
 @dataclass(slots=True)
@@ -109,6 +111,8 @@ class Leadership:
             epoch,
             self.settings.prune_after,
             self.now,
+            self.settings.keep_audit,
+            self.settings.keep_job_logs,
         )
         async with asyncio.TaskGroup() as group:
             feeds = [

@@ -134,6 +134,12 @@ class Ledger(Protocol):
     async def sweep(self, epoch: int) -> None:
         """Remove dead replicas' heartbeats; report suspect locks."""
 
+    async def make_partitions(self, epoch: int) -> Sequence[str]:
+        """Make what the audit trail and the JobLogs of the next months will need; return what was missing."""
+
+    async def drop_partitions(self, epoch: int, *, audit: timedelta, job_logs: timedelta) -> Sequence[str]:
+        """Drop the months in which all is older than that; Transient while somebody else uses the tables."""
+
     # -- quarantine
     async def note_resource_version(self, epoch: int, version: int) -> bool:
         """Remember the highest resourceVersion seen; False, and quarantine, where it has fallen."""

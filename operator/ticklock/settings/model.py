@@ -103,7 +103,13 @@ class Settings(BaseModel):
         0.25, ge=0.05, le=60, description="Pause in which changes of a status are put together."
     )
     prune_after_hours: float = Field(
-        24, ge=1, le=87_600, description="How long runs that are over stay in the database."
+        24, ge=1, le=87_600, description="How long runs that are over stay in the database, to be followed up."
+    )
+    audit_keep_days: int = Field(
+        90, ge=1, le=36_500, description="How long the audit trail is kept at least; it goes by whole months."
+    )
+    job_logs_keep_days: int = Field(
+        90, ge=1, le=36_500, description="How long job_logs are kept at least; they go by whole months."
     )
 
     # -- to the outside

@@ -32,7 +32,7 @@ LEADERLESS_AFTER = timedelta(seconds=2)
 _BIND = sql("""
 UPDATE attempts a
 SET state = 'bound', job_uid = a.staged_uid, bound_at = clock_timestamp(), reason = 'Bound', message = '',
-    claim_token = nextval('claim_tokens'), claimed_by = :replica,
+    logged_at = coalesce(a.logged_at, clock_timestamp()), claim_token = nextval('claim_tokens'), claimed_by = :replica,
     claimed_until = clock_timestamp() + CAST(:ttl AS interval)
 FROM unnest(CAST(:run_ids AS uuid[]), CAST(:ns AS int[]), CAST(:stages AS int[])) AS b(run_id, n, stage)
 WHERE a.cluster = :cluster AND a.run_id = b.run_id AND a.n = b.n AND a.state = 'planned' AND a.job_uid IS NULL

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ticklock.domain.model import AttemptKey, AttemptState, ObjectRef, RunState
+from ticklock.domain.model import AttemptKey, AttemptState, ObjectRef, RunId, RunState
 from ticklock.domain.reasons import Reason
 from ticklock.store.session import Database, sql
 
@@ -59,19 +59,32 @@ UPDATE schedule_state SET report_seq = report_seq + 1 WHERE cluster = :cluster A
 """)
 
 _LOG_BEGIN = sql("""
-INSERT INTO job_logs (cluster, app_id, job_name, status, run_id, n)
-SELECT :cluster, :replica, e.job_name, 'Processing', e.run_id, e.n
+INSERT INTO job_logs (cluster, app_id, job_name, status, run_id, n, created_time)
+SELECT :cluster, :replica, e.job_name, 'Processing', e.run_id, e.n, a.logged_at
 FROM unnest(CAST(:run_ids AS uuid[]), CAST(:ns AS int[]), CAST(:names AS text[])) AS e(run_id, n, job_name)
-ON CONFLICT (run_id, n) DO UPDATE SET status = 'Processing', remark = '', updated_time = clock_timestamp()
+JOIN attempts a ON a.run_id = e.run_id AND a.n = e.n
+ON CONFLICT (run_id, n, created_time) DO UPDATE
+SET status = 'Processing', remark = '', updated_time = clock_timestamp()
 """)
+"""An attempt remembers when its row was first written, so that the row is met again in one partition of all."""
 
 _LOG_END = sql("""
-INSERT INTO job_logs (cluster, app_id, job_name, status, remark, run_id, n)
-SELECT :cluster, :replica, e.job_name, e.status, e.remark, e.run_id, e.n
+INSERT INTO job_logs (cluster, app_id, job_name, status, remark, run_id, n, created_time)
+SELECT :cluster, :replica, e.job_name, e.status, e.remark, e.run_id, e.n, a.logged_at
 FROM unnest(CAST(:run_ids AS uuid[]), CAST(:ns AS int[]), CAST(:names AS text[]), CAST(:statuses AS text[]),
             CAST(:remarks AS text[])) AS e(run_id, n, job_name, status, remark)
-ON CONFLICT (run_id, n) DO UPDATE SET status = excluded.status, remark = excluded.remark,
-    updated_time = clock_timestamp()
+JOIN attempts a ON a.run_id = e.run_id AND a.n = e.n
+ON CONFLICT (run_id, n, created_time) DO UPDATE
+SET status = excluded.status, remark = excluded.remark, updated_time = clock_timestamp()
+""")
+
+_UNLOG = sql("""
+WITH gone AS (
+  DELETE FROM job_logs l USING attempts a
+  WHERE a.run_id = ANY(CAST(:run_ids AS uuid[])) AND a.n = 1
+    AND l.run_id = a.run_id AND l.n = a.n AND l.created_time = a.logged_at
+)
+UPDATE attempts SET logged_at = NULL WHERE run_id = ANY(CAST(:run_ids AS uuid[])) AND n = 1
 """)
 
 
@@ -160,7 +173,7 @@ async def mark_dirty(connection: AsyncConnection, db: Database, uids: Iterable[s
 
 
 async def begin_logs(connection: AsyncConnection, db: Database, logs: Sequence[tuple[AttemptKey, str]]) -> None:
-    """Write `Processing` for attempts that were bound: (attempt, ScheduledJob name)."""
+    """Write `Processing` for attempts that were bound, and their `logged_at` with it: (attempt, ScheduledJob name)."""
     if logs:
         await connection.execute(
             _LOG_BEGIN,
@@ -195,9 +208,14 @@ async def end_logs(connection: AsyncConnection, db: Database, entries: Sequence[
     )
 
 
+async def unlog(connection: AsyncConnection, run_ids: Sequence[RunId]) -> None:
+    """Take the rows of first attempts back that are planned again: what they said is no longer so."""
+    await connection.execute(_UNLOG, {"run_ids": run_ids})
+
+
 _JUDGE = sql("""
 UPDATE attempts a SET state = v.state, reason = v.reason, message = v.message, finished_at = clock_timestamp(),
-       claimed_by = NULL, claimed_until = NULL
+       logged_at = coalesce(a.logged_at, clock_timestamp()), claimed_by = NULL, claimed_until = NULL
 FROM unnest(CAST(:run_ids AS uuid[]), CAST(:ns AS int[]), CAST(:states AS text[]), CAST(:reasons AS text[]),
             CAST(:messages AS text[])) AS v(run_id, n, state, reason, message)
 WHERE a.run_id = v.run_id AND a.n = v.n AND a.state = 'planned'

@@ -43,8 +43,6 @@ FROM (SELECT uid, max(tick) AS tick FROM unnest(CAST(:uids AS text[]), CAST(:tic
 WHERE st.cluster = :cluster AND st.uid = p.uid
 """)
 
-_UNLOG = sql("DELETE FROM job_logs WHERE run_id = ANY(CAST(:ids AS uuid[]))")
-
 _TOMBSTONES = sql("""
 DELETE FROM schedules
 WHERE cluster = :cluster AND uid IN (
@@ -64,24 +62,13 @@ WHERE l.cluster = :cluster AND l.namespace = x.namespace AND l.queue_name = x.qu
 RETURNING l.namespace, l.queue_name, l.job_name, l.run_id
 """)
 
-_OLD_EVENTS = sql("""
-DELETE FROM run_events WHERE event_id IN (
-  SELECT event_id FROM run_events
-  WHERE cluster = :cluster AND timestamp < clock_timestamp() - CAST(:age AS interval) ORDER BY timestamp LIMIT :limit)
-""")
-
-AUDIT_KEPT = timedelta(days=30)
-"""How long the audit trail outlives what happened."""
-
 _BATCH = 500
-_EVENT_BATCH = 5_000
 
 
 async def prune(db: Database, epoch: int, *, older_than: timedelta) -> int:
-    """Remove a batch of old runs, and old entries of the audit trail; return how many runs."""
+    """Remove a batch of old runs; return how many. Their JobLogs and their audit trail stay: see `partitions`."""
     async with db.decision() as (connection, _):
         await fence(connection, db, epoch)
-        await connection.execute(_OLD_EVENTS, {"cluster": db.cluster, "age": AUDIT_KEPT, "limit": _EVENT_BATCH})
         parameters = {"cluster": db.cluster, "age": older_than, "limit": _BATCH}
         old = (await connection.execute(_OLD, parameters)).all()
         if not old:
@@ -90,7 +77,6 @@ async def prune(db: Database, epoch: int, *, older_than: timedelta) -> int:
         gone = (await connection.execute(_PRUNE, {**parameters, "ids": [row.id for row in old]})).all()
         uids, ticks = [row.schedule_uid for row in gone], [row.tick for row in gone]
         await connection.execute(_RAISE, {"cluster": db.cluster, "uids": uids, "ticks": ticks})
-        await connection.execute(_UNLOG, {"ids": [row.id for row in gone]})
         return len(gone)
 
 

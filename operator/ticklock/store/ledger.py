@@ -32,6 +32,7 @@ from ticklock.store import (
     expectations,
     housekeeping,
     locks,
+    partitions,
     planning,
     quarantine,
     rebuilding,
@@ -146,6 +147,12 @@ class PostgresLedger:
 
     async def sweep(self, epoch: int) -> None:
         await housekeeping.sweep(self.db, epoch)
+
+    async def make_partitions(self, epoch: int) -> Sequence[str]:
+        return await partitions.make_partitions(self.db, epoch)
+
+    async def drop_partitions(self, epoch: int, *, audit: timedelta, job_logs: timedelta) -> Sequence[str]:
+        return await partitions.drop_partitions(self.db, epoch, audit=audit, job_logs=job_logs)
 
     async def note_resource_version(self, epoch: int, version: int) -> bool:
         return await quarantine.note_resource_version(self.db, epoch, version)

@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from ticklock.domain.errors import Unready
+from ticklock.store.partitions import make_ahead
 
 OLDEST, NEWEST = 14, 18
 """PostgreSQL major versions that are supported."""
@@ -37,7 +38,7 @@ def alembic_config() -> Config:
 
 
 def migrate(url: str | URL) -> Migrated:
-    """Upgrade to the newest schema in one transaction.
+    """Upgrade to the newest schema and make the partitions of the next months, in one transaction.
 
     Waits while another process migrates; then there is nothing to do.
     """
@@ -48,6 +49,7 @@ def migrate(url: str | URL) -> Migrated:
         config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        make_ahead(connection, connection.execute(text("SELECT clock_timestamp()")).scalar_one())
         return Migrated(before, _revision(connection))
 
 

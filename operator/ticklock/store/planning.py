@@ -19,7 +19,7 @@ from ticklock.domain.backlog import Plan, plan
 from ticklock.domain.model import AttemptKey, AttemptState, ObjectRef, run_id, tick_key
 from ticklock.domain.reasons import Reason
 from ticklock.domain.timetable import Timetable, TimetableError
-from ticklock.store.chronicle import Entry, chronicle, end_logs
+from ticklock.store.chronicle import Entry, chronicle, end_logs, unlog
 from ticklock.store.session import Database, sql
 
 log = structlog.get_logger(__name__)
@@ -54,8 +54,9 @@ RETURNING id
 
 _ATTEMPTS = sql("""
 INSERT INTO attempts (run_id, n, cluster, schedule_uid, state, is_tick, scheduled_time, due_at, priority, generation,
-                      reason, message, finished_at)
+                      reason, message, finished_at, logged_at)
 SELECT p.id, 1, :cluster, p.uid, p.state, p.is_tick, p.tick, p.tick, p.priority, p.generation, p.reason, p.message,
+       CASE WHEN p.state = 'planned' THEN NULL ELSE clock_timestamp() END,
        CASE WHEN p.state = 'planned' THEN NULL ELSE clock_timestamp() END
 FROM unnest(CAST(:ids AS uuid[]), CAST(:uids AS text[]), CAST(:states AS text[]), CAST(:is_tick AS boolean[]),
             CAST(:ticks AS timestamptz[]), CAST(:priorities AS smallint[]), CAST(:generations AS bigint[]),
@@ -78,8 +79,6 @@ RETURNING run_id
 _REOPEN_RUNS = sql("""
 UPDATE runs SET state = 'Pending', reason = NULL, message = '', finished_at = NULL WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
-
-_UNLOG = sql("DELETE FROM job_logs WHERE run_id = ANY(CAST(:ids AS uuid[])) AND n = 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +236,7 @@ async def _reopen(connection: AsyncConnection, known: dict[Any, NewRun], now: da
     ids = [row.run_id for row in await connection.execute(_REOPEN, parameters)]
     if ids:
         await connection.execute(_REOPEN_RUNS, {"ids": ids})
-        await connection.execute(_UNLOG, {"ids": ids})
+        await unlog(connection, ids)
     return ids
 
 

@@ -47,13 +47,14 @@ SELECT state, job_uid, released_at FROM attempts WHERE cluster = :cluster AND ru
 
 _ATTEMPT = sql("""
 INSERT INTO attempts (run_id, n, cluster, schedule_uid, state, is_tick, scheduled_time, due_at, stage, generation,
-                      job_name, staged_uid, job_uid, reason, launched_at, bound_at)
+                      job_name, staged_uid, job_uid, reason, launched_at, bound_at, logged_at)
 VALUES (:run_id, :n, :cluster, :uid, 'launched', :is_tick, :scheduled_time, :scheduled_time, :stage, 0, :job_name,
-        :job_uid, :job_uid, 'Launched', :started_at, clock_timestamp())
+        :job_uid, :job_uid, 'Launched', :started_at, clock_timestamp(), clock_timestamp())
 ON CONFLICT (run_id, n) DO UPDATE
 SET state = 'launched', staged_uid = :job_uid, job_uid = :job_uid, job_name = :job_name, stage = :stage,
     reason = 'Launched', message = '', launched_at = coalesce(attempts.launched_at, :started_at),
-    bound_at = coalesce(attempts.bound_at, clock_timestamp()), finished_at = NULL, record_seq = NULL,
+    bound_at = coalesce(attempts.bound_at, clock_timestamp()),
+    logged_at = coalesce(attempts.logged_at, clock_timestamp()), finished_at = NULL, record_seq = NULL,
     released_at = NULL, absent_at = NULL, claimed_by = NULL, claimed_until = NULL
 """)
 

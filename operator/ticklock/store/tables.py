@@ -1,7 +1,8 @@
 """The tables, as the newest migration leaves them.
 
 Every row carries the cluster's identity, so that several clusters may share one database. Hot tables are narrow; each
-partial index names its states as literals, because a bound parameter would not match it.
+partial index names its states as literals, because a bound parameter would not match it. The partitions of the two
+tables that only grow are not listed: see `partitions`.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ clusters = Table(
     Column("quarantine_since", _time),
     Column("highest_time", _time, nullable=False, server_default=_now),
     Column("highest_resource_version", BigInteger, nullable=False, server_default=text("0")),
+    Column("audit_keep_days", Integer, comment="what this cluster wants kept: the longest wish of a database counts"),
+    Column("job_logs_keep_days", Integer),
     comment="one row a Kubernetes cluster",
 )
 
@@ -179,6 +182,7 @@ attempts = Table(
     Column("name_suffix", SmallInteger, nullable=False, server_default=text("0")),
     Column("staged_uid", Text),
     Column("job_uid", Text, comment="the decision: this Job, and no other"),
+    Column("logged_at", _time, comment="created_time of its row in job_logs, which is found by it"),
     Column("claim_token", BigInteger, nullable=False, server_default=text("0")),
     Column("claimed_by", Uuid),
     Column("claimed_until", _time),
@@ -246,12 +250,13 @@ job_logs = Table(
     Column("job_name", Text, nullable=False),
     Column("status", Text, nullable=False, comment="Processing, Completed or Exited"),
     Column("remark", Text, nullable=False, server_default=text("''")),
-    Column("created_time", _time, nullable=False, server_default=_now),
+    Column("created_time", _time, primary_key=True, server_default=_now),
     Column("updated_time", _time, nullable=False, server_default=_now),
     _cluster(),
     Column("run_id", Uuid, nullable=False),
     Column("n", Integer, nullable=False),
-    UniqueConstraint("run_id", "n"),
+    UniqueConstraint("run_id", "n", "created_time"),
+    postgresql_partition_by="RANGE (created_time)",
 )
 
 run_events = Table(
@@ -263,10 +268,11 @@ run_events = Table(
     Column("status", Text, nullable=False, comment="a reason"),
     Column("message", Text, nullable=False, server_default=text("''")),
     Column("replica", Uuid),
-    Column("timestamp", _time, nullable=False, server_default=_now),
+    Column("timestamp", _time, primary_key=True, server_default=_now),
     Index("run_events_run_idx", "run_id", "event_id"),
     Index("run_events_time_idx", "cluster", "timestamp"),
     comment="audit trail; append-only",
+    postgresql_partition_by="RANGE (timestamp)",
 )
 
 object_events = Table(

@@ -33,6 +33,13 @@ def upgrade() -> None:
             "highest_time", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
         ),
         sa.Column("highest_resource_version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column(
+            "audit_keep_days",
+            sa.Integer(),
+            nullable=True,
+            comment="what this cluster wants kept: the longest wish of a database counts",
+        ),
+        sa.Column("job_logs_keep_days", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("cluster", name=op.f("clusters_pkey")),
         comment="one row a Kubernetes cluster",
     )
@@ -52,9 +59,11 @@ def upgrade() -> None:
         sa.Column("cluster", sa.Uuid(), nullable=False),
         sa.Column("run_id", sa.Uuid(), nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("job_logs_pkey")),
-        sa.UniqueConstraint("run_id", "n", name=op.f("job_logs_run_id_n_key")),
+        sa.PrimaryKeyConstraint("id", "created_time", name=op.f("job_logs_pkey")),
+        sa.UniqueConstraint("run_id", "n", "created_time", name=op.f("job_logs_run_id_n_created_time_key")),
+        postgresql_partition_by="RANGE (created_time)",
     )
+    op.execute("CREATE TABLE job_logs_default PARTITION OF job_logs DEFAULT")
     op.create_table(
         "object_events",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -115,9 +124,11 @@ def upgrade() -> None:
         sa.Column("message", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("replica", sa.Uuid(), nullable=True),
         sa.Column("timestamp", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
-        sa.PrimaryKeyConstraint("event_id", name=op.f("run_events_pkey")),
+        sa.PrimaryKeyConstraint("event_id", "timestamp", name=op.f("run_events_pkey")),
         comment="audit trail; append-only",
+        postgresql_partition_by="RANGE (timestamp)",
     )
+    op.execute("CREATE TABLE run_events_default PARTITION OF run_events DEFAULT")
     op.create_index("run_events_run_idx", "run_events", ["run_id", "event_id"], unique=False)
     op.create_index("run_events_time_idx", "run_events", ["cluster", "timestamp"], unique=False)
     op.create_table(
@@ -271,6 +282,12 @@ def upgrade() -> None:
         sa.Column("name_suffix", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("staged_uid", sa.Text(), nullable=True),
         sa.Column("job_uid", sa.Text(), nullable=True, comment="the decision: this Job, and no other"),
+        sa.Column(
+            "logged_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="created_time of its row in job_logs, which is found by it",
+        ),
         sa.Column("claim_token", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("claimed_by", sa.Uuid(), nullable=True),
         sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
