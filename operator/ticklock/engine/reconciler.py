@@ -76,7 +76,8 @@ class Reconciler:
         found, version = await self.objects.list_all()
         known = await self.ledger.known_objects()
         for item in found:
-            self.pending.setdefault(item.ref.uid, item)
+            if item.ref.uid not in self.gone:  # The list may be older than the news of a deletion.
+                self.pending.setdefault(item.ref.uid, item)
         standing = {item.ref.uid for item in found}
         for ref in known:
             if ref.uid not in standing and ref.uid not in self.pending:

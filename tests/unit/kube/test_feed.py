@@ -40,7 +40,7 @@ def bookmark(version: int) -> tuple[str, dict[str, Any]]:
 EXPIRED = ("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"})
 
 
-async def play(script: Script, *, requests: int) -> list[str]:
+async def play(script: Script, *, requests: int, times: FeedTimes = TIMES) -> list[str]:
     """Run the feed until so many requests have come; return what was told, as signed names with versions."""
     told: list[str] = []
 
@@ -54,7 +54,7 @@ async def play(script: Script, *, requests: int) -> list[str]:
         return len(script.asked) >= requests
 
     async with serving(script) as access, K8sApi(access) as api, asyncio.TaskGroup() as group:
-        running = group.create_task(KubeJobFeed(api, TIMES).run(on_change, on_listed))
+        running = group.create_task(KubeJobFeed(api, times).run(on_change, on_listed))
         await eventually_async(enough, what=f"{requests} requests", seconds=5, interval=0.01)
         running.cancel()
     return told
@@ -115,6 +115,15 @@ async def test_whatever_else_happens_is_healed_by_a_list_and_its_difference(inte
     assert told[:4] == ["+stays@1", "+goes@2", "+changes@3", "listed"]
     assert told[4:] == ["-goes@2", "+changes@15", "+comes@16", "listed"]
     assert asked(script) == ["list", "watch 5", "list", "watch 20"]
+
+
+async def test_a_deletion_that_no_event_told_of_is_told_by_the_next_full_list() -> None:
+    script = Script(lists(5, job("stays", 1), job("goes", 2)), hangs, hangs, hangs, lists(9, job("stays", 1)), hangs)
+    times = FeedTimes(silence=0.2, relist=0.5, first_pause=0.01, longest_pause=0.02)
+    script.answers[1:4] = [hangs] * 3
+    told = await play(script, requests=6, times=times)
+    assert told[:3] == ["+stays@1", "+goes@2", "listed"]
+    assert told[3:5] == ["-goes@2", "listed"]
 
 
 async def test_a_list_that_fails_is_tried_again() -> None:
