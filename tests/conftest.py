@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     # Before the time limit of the test starts to run: a cold build takes minutes.
-    if item.get_closest_marker("cluster") is not None:
+    if any(item.get_closest_marker(tier) for tier in ("cluster", "chaos")):
         wait_for_binaries(item.config)
     return (yield)
 
