@@ -50,6 +50,9 @@ class Action(StrEnum):
     DELETE_POD = "delete_pod"
 
 
+OF_SCHEDULES = frozenset({Action.CREATE, Action.EDIT, Action.SUSPEND, Action.RESUME, Action.TRIGGER, Action.DELETE})
+
+
 class NodePhase(StrEnum):
     """A pod's life on a simulated node."""
 
