@@ -93,6 +93,8 @@ class Target(StrEnum):
     """Between replicas and the database: delays, cuts, lost answers."""
     API_LINK = "api-link"
     """Between replicas and the API server."""
+    PEOPLE = "people"
+    """Nothing is broken: somebody asks for what the API server allows. Their operations say what that excuses."""
     MACHINE = "machine"
     """Everything at once: the harness itself found that it had stood still."""
 

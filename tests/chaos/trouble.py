@@ -52,11 +52,12 @@ class Trouble:
 
 
 class Troubles:
-    """All faults, by begin."""
+    """All faults, by begin. What people do is none: their operations are judged, and excuse only what they ask for."""
 
     def __init__(self, history: History) -> None:
         self.bounds: Bounds = history.meta.bounds
-        self.all = tuple(sorted(_troubles(history.each(Fault)), key=lambda one: one.begin))
+        broken = (entry for entry in history.each(Fault) if entry.target is not Target.PEOPLE)
+        self.all = tuple(sorted(troubles_of(broken), key=lambda one: one.begin))
         replicas = int(history.meta.notes.get("replicas", _REPLICAS))
         self._stopping = tuple(one for one in self.all if _stops(one, self.all, replicas))
 
@@ -89,7 +90,7 @@ class Troubles:
         return self.clear_from(at) + max(self.bounds.disturbed, quiet)
 
 
-def _troubles(faults: Iterable[Fault]) -> Iterable[Trouble]:
+def troubles_of(faults: Iterable[Fault]) -> Iterable[Trouble]:
     phases: dict[str, list[Fault]] = defaultdict(list)
     for entry in faults:
         phases[entry.fault].append(entry)

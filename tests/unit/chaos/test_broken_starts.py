@@ -149,6 +149,12 @@ BROKEN = [
         "no pod of it ever started",
         id="a Job is let go and nothing follows",
     ),
+    pytest.param(
+        lambda s: (s.fault(90, 110, "many-triggers", Target.PEOPLE), breaking.late(s, 100, 3.5)),
+        {"R2"},
+        "no fault was near",
+        id="what people do makes nothing late",
+    ),
     # R3
     pytest.param(lambda s: breaking.early(s, 0.5), {"R3"}, "before its time", id="a start is early"),
     pytest.param(lambda s: s.tick(105), {"R3"}, "no spec", id="a start at a time that the schedule does not name"),
