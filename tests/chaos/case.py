@@ -23,6 +23,7 @@ class Case:
         self.history = history
         self.evidence = Evidence(history)
         self.troubles = Troubles(history)
+        self._ready: dict[RunName, float] = {}
 
     @property
     def bounds(self) -> Bounds:
@@ -65,14 +66,21 @@ class Case:
     def ready(self, target: Target) -> float:
         """From when on nothing but the system itself kept a run from starting: its due time, or the end of those
         before it."""
+        known = self._ready.get(target.run)
+        if known is None:
+            known = self._ready[target.run] = self._find_ready(target)
+        return known
+
+    def _find_ready(self, target: Target) -> float:
         at = target.due
         if not any(spec.concurrency in EXCLUSIVE for spec in target.specs):
             return at
         own = self.run(target.run).started_at
         for begin, other in self.started.get(target.run.schedule, ()):
-            before_me = other.name != target.run and (own is None or begin < own)
-            if before_me and begin <= at + self.bounds.on_time and other.ended_at > at:
-                at = other.ended_at
+            if begin > at + self.bounds.on_time or (own is not None and begin >= own):
+                break
+            if other.name != target.run:
+                at = max(at, other.over_at)
         return at
 
     def quiet(self, target: Target) -> float:

@@ -136,6 +136,15 @@ class Run:
         return max(ends, default=NEVER)
 
     @property
+    def over_at(self) -> float:
+        """When nothing of it could be at work any more: its Job had ended, and so had its pods. A Job whose end nobody
+        saw counts until the ledger says that it is over."""
+        ends = [end.at for job in self.let_go if (end := job.finished or job.leaving) is not None]
+        if len(ends) < len(self.let_go):
+            ends.append(self.decided_at or NEVER)
+        return max([*ends, self.ended_at if self.pods else 0.0])
+
+    @property
     def state(self) -> str | None:
         """What the ledger says of it."""
         return None if self.row is None else str(self.row["state"])

@@ -32,7 +32,10 @@ def _phantom(case: Case, run: Run, found: Findings) -> None:
     if run.started_at is None:
         return
     sentence = f"{case.evidence.title(run.name)} started, but {_why_not(case, run)}"
-    found.fail(sentence, run=run.name, at=run.started_at, evidence=run.entries())
+    if _let_go_by_hand(case, run, run.started_at):
+        found.note(f"{sentence}: somebody had let its Job go", run=run.name, at=run.started_at, evidence=run.entries())
+    else:
+        found.fail(sentence, run=run.name, at=run.started_at, evidence=run.entries())
 
 
 def _why_not(case: Case, run: Run) -> str:
@@ -51,15 +54,18 @@ def _why_not(case: Case, run: Run) -> str:
 
 
 def _early(case: Case, run: Run, target: Target, found: Findings) -> None:
-    hands = [op for op in case.evidence.meddling(run) if op.action is Action.LET_JOB_GO]
     sights = [sight for job in run.jobs if (sight := job.let_go) is not None]
     for entry in (*sights, *(pod.start for pod in run.pods)):
         before = target.since - entry.at
         if before <= case.bounds.early:
             continue
         sentence = f"{case.evidence.title(run.name)} started {before:.3f} s before its time"
-        if hands and hands[0].at <= entry.at:
+        if _let_go_by_hand(case, run, entry.at):
             found.note(f"{sentence}: somebody had let its Job go", run=run.name, at=entry.at, evidence=(entry,))
         else:
             found.fail(sentence, run=run.name, at=entry.at, evidence=(entry,))
         return
+
+
+def _let_go_by_hand(case: Case, run: Run, at: float) -> bool:
+    return any(op.action is Action.LET_JOB_GO and op.at <= at for op in case.evidence.meddling(run))

@@ -187,6 +187,23 @@ def _let_go_by_hand(story: Story) -> None:
     story.change(100, let_go=START + 98.1, start=START + 98.3)
 
 
+def _suspended_by_hand(story: Story) -> None:
+    """Somebody suspends a Job at work for a while: its pod goes, another comes, and the next tick waits for its end."""
+    story.retell(FORBID)
+    uid = story.of(100).job
+    story.asked(Action.SUSPEND_JOB, START + 101.0, name="s-job", object_uid=uid, schedule_uid=None)
+    story.asked(Action.LET_JOB_GO, START + 106.0, name="s-job", object_uid=uid, schedule_uid=None)
+    _second_pod(story, killed=True, exit_code=None)
+    story.change(100, start=START + 106.3, end=START + 114.0, decided=START + 114.2)
+    story.tick(110, lag=5.0)
+
+
+def _let_go_though_edited_away(story: Story) -> None:
+    _edited(story)
+    story.tick(110, lag=-12.0)
+    story.asked(Action.LET_JOB_GO, START + 97.0, name="s-job", object_uid=story.of(110).job, schedule_uid=None)
+
+
 def _rejected(story: Story) -> None:
     story.fault(90, 102, "quota", Target.API_SERVER, excuses=["JobRejected"])
     story.verdict(100, "Failed", "JobRejected")
@@ -245,6 +262,13 @@ BORNE = [
     pytest.param(_rejected, "fault", id="Jobs are rejected, as the harness had arranged"),
 ]
 NOTED = [
+    pytest.param(_suspended_by_hand, "client", "suspend_job", id="somebody suspends a Job at work for a while"),
+    pytest.param(
+        _let_go_though_edited_away,
+        "client",
+        "somebody had let its Job go",
+        id="somebody lets a Job go whose tick an edit has taken away",
+    ),
     pytest.param(_let_go_by_hand, "client", "somebody had let its Job go", id="somebody lets a staged Job go early"),
     pytest.param(
         lambda s: (_second_pod(s), s.fault(95, 105, "two-managers", Target.CONTROLLER_MANAGER)),
