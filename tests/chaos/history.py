@@ -250,8 +250,9 @@ class Fault(Entry):
     target: Target
     phase: FaultPhase
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Which replica, which signal, how long, what was dropped. For people; and `lost_commits: true` where the database
-    was set back, `pods: [uid]` where pods were made to vanish, are read by the checker."""
+    """For people; but the checker reads `replica` or `replicas`, the ones that are hit where the others
+    are spared; `lost_commits: true` where the database was set back, `lost_objects: true` where the cluster was; and
+    `excuses`, a list of reasons that follow from it (`JobRejected`, where it makes the API server refuse Jobs)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +304,7 @@ class Meta:
     bounds: Bounds = field(default_factory=Bounds)
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
+    """For people, but for `replicas`: how many there are, if not two."""
 
 
 EntryT = TypeVar("EntryT", bound=Entry)

@@ -6,9 +6,9 @@ that its generation was taken in. In between either is possible, and nothing tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from tests.chaos.cron import NotUnderstoodError, ticks
 from tests.chaos.evidence import Evidence, moment
@@ -70,12 +70,12 @@ class Life:
         """Whether an operation without an answer may be at work."""
         return any(begin <= at <= end for begin, end in self.unclear)
 
-    def ticks(self, version: Version, until: float) -> list[int]:
+    def ticks(self, version: Version, until: float) -> Sequence[int]:
         """The ticks of a version while it may be in force; none where its spec means nothing."""
         first = max(int(self.created_at) + 1, int(version.possible_from))
         last = min(until, self.superseded_at(version), self.gone_by)
         if version.spec.suspend or last < first:
-            return []
+            return ()
         return _ticks(version.spec, anchor=int(self.created_at), first=first, last=int(last))
 
 
@@ -94,11 +94,12 @@ def followable(spec: Spec) -> bool:
     return True
 
 
-def _ticks(spec: Spec, *, anchor: int, first: int, last: int) -> list[int]:
+@lru_cache(maxsize=4096)
+def _ticks(spec: Spec, *, anchor: int, first: int, last: int) -> tuple[int, ...]:
     try:
-        return ticks(spec.schedule, spec.time_zone, anchor=anchor, first=first, last=last)
+        return tuple(ticks(spec.schedule, spec.time_zone, anchor=anchor, first=first, last=last))
     except NotUnderstoodError:
-        return []
+        return ()
 
 
 def _life(uid: str, evidence: Evidence, troubles: Troubles) -> Life | None:

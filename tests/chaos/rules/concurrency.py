@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 from tests.chaos.case import EXCLUSIVE, Case
 from tests.chaos.evidence import Run, SeenPod
 from tests.chaos.findings import Finding, Findings, Rule
@@ -18,9 +16,12 @@ def concurrency(case: Case) -> list[Finding]:
     for uid, life in case.lives.items():
         runs = [run for _, run in case.started.get(uid, ()) if run.pods and _exclusive(case, life, run)]
         pods = sorted(((pod, run) for run in runs for pod in run.pods), key=lambda one: one[0].start.at)
-        for (first, its), (second, other) in combinations(pods, 2):
-            if its.name != other.name and second.start.at < first.until:
-                _overlap(case, (first, its), (second, other), found)
+        for at, (first, its) in enumerate(pods):
+            for second, other in pods[at + 1 :]:
+                if second.start.at >= first.until:
+                    break
+                if its.name != other.name:
+                    _overlap(case, (first, its), (second, other), found)
     return found.found
 
 
