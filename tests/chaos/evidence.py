@@ -128,21 +128,13 @@ class Run:
         return min((job.let_go.at for job in self.jobs if job.let_go is not None), default=None)
 
     @property
-    def ended_at(self) -> float:
-        """When the last of its pods was over, or its Job, if there was no pod."""
-        if self.pods:
-            return max(pod.until for pod in self.pods)
-        ends = [end.at for job in self.let_go if (end := job.finished or job.leaving) is not None]
-        return max(ends, default=NEVER)
-
-    @property
     def over_at(self) -> float:
         """When nothing of it could be at work any more: its Job had ended, and so had its pods. A Job whose end nobody
         saw counts until the ledger says that it is over."""
         ends = [end.at for job in self.let_go if (end := job.finished or job.leaving) is not None]
         if len(ends) < len(self.let_go):
             ends.append(self.decided_at or NEVER)
-        return max([*ends, self.ended_at if self.pods else 0.0])
+        return max([*ends, *(pod.until for pod in self.pods)], default=NEVER)
 
     @property
     def state(self) -> str | None:

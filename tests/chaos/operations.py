@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tests.chaos.history import Action, ClientOp, Entry, History, Phase
+from tests.chaos.history import Action, ClientOp, History, Phase
 
 NEVER = float("inf")
 
@@ -58,11 +58,6 @@ class Operation:
     def answered_at(self) -> float:
         """When an answer came, be it that none will come; never, where not even that is known."""
         return self.answer.at if self.answer is not None else NEVER
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """Its phases."""
-        return (self.asked,) if self.answer is None or self.answer is self.asked else (self.asked, self.answer)
 
 
 def clock(at: float) -> str:

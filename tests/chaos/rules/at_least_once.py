@@ -69,7 +69,8 @@ def _not_started(case: Case, target: Target, run: Run, found: Findings) -> None:
         found.fail(f"{title} was lost: it never started, and no record tells of it", run=target.run, at=target.due)
         return
     if run.state not in FINAL:
-        found.fail(f"{title} never started, and is still {run.state}", run=target.run, at=target.due)
+        if case.deadline(target) <= case.evidence.horizon:  # else it may still wait for a run at work
+            found.fail(f"{title} never started, and is still {run.state}", run=target.run, at=target.due)
         return
     if run.state == "Completed":
         return  # a lie, which is R4's business

@@ -145,6 +145,18 @@ def skipped_table(story: Story, table: str) -> None:
     story.tables = remove
 
 
+def rewrite(story: Story, table: str, **columns: Any) -> None:
+    """Change the rows of the run of tick 100 in a table of the dump."""
+    key = f"run-tick:{START + 100}"
+
+    def change(tables: Tables) -> None:
+        for row in tables[table]:
+            if key in {row.get("id"), row.get("run_id")}:
+                row.update(columns)
+
+    story.tables = change
+
+
 def caught(edit: Edit, rules: set[str], phrase: str) -> None:
     """Assert that the sound history, so edited, breaks exactly these rules, and that one finding says so."""
     story = sound()

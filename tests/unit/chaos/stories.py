@@ -74,6 +74,8 @@ class Told:
     """The run key that Job and pod carry, where it is another one."""
     env: str | None = None
     """The run key that the pod carries, where it is another one than the Job's."""
+    time: int | None = None
+    """The scheduled time that its program is told, where it is another one."""
     ledger_job: str | None = None
     """The Job that the ledger names, where it is another one."""
     log: str | None = None
@@ -83,6 +85,10 @@ class Told:
     recorded: bool = True
     """Whether the ledger has rows of it."""
     trail: list[str] = field(default_factory=lambda: ["Planned"])
+
+    def rename(self, reason: str) -> None:
+        """Let its JobLog remark another reason."""
+        self.remark = f"{reason}: "
 
 
 class Story:
@@ -242,7 +248,7 @@ class Story:
             "job_name": f"s-{run.job}",
             "run_id": f"run-{key}",
             "n": 1,
-            "scheduled_time": _time(key, run.due),
+            "scheduled_time": _time(key, run.due) if run.time is None else run.time,
         }
         yield NodeSight(at=start, phase=NodePhase.START, **values)
         if end is not None:

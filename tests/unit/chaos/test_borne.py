@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos.findings import Severity
-from tests.chaos.history import Action, Change, Phase, Spec, Target
+from tests.chaos.history import Action, Change, ClientOp, Phase, Spec, Target
 from tests.chaos.judge import judge
-from tests.unit.chaos.stories import END, START, TENTHS, Edit, Story, sound
+from tests.unit.chaos.stories import CREATED, END, START, TENTHS, Edit, Story, sound
 
 FORBID = replace(TENTHS, concurrency="Forbid")
 REPLACE = replace(TENTHS, concurrency="Replace")
@@ -209,7 +209,35 @@ def _rejected(story: Story) -> None:
     story.verdict(100, "Failed", "JobRejected")
 
 
+def _unknown_creation(story: Story) -> None:
+    story.entries = [entry for entry in story.entries if not isinstance(entry, ClientOp)]
+    story.asked(Action.CREATE, CREATED + 0.3, answer=Phase.INFO, schedule_uid=None, spec=TENTHS)
+
+
+def _meaningless(story: Story) -> None:
+    nonsense = Spec(schedule="every now and then")
+    story.asked(Action.EDIT, START + 95.0, spec=nonsense, generation=2)
+    story.seen(START + 95.5, 2, 2, spec=nonsense)
+    story.without(*range(100, 301, 10))
+    story.verdict(100, "Skipped", "SpecChanged", after=-4.6)
+    story.asked(Action.EDIT, START + 205.0, spec=TENTHS, generation=3)
+    story.seen(START + 205.5, 3, 3)
+    for seconds in range(210, 301, 10):
+        story.tick(seconds)
+
+
+def _hangs(story: Story) -> None:
+    story.retell(FORBID)
+    story.tick(280, lasts=40.0, state="Running", reason="Launched", attempt="launched", finished=None, end=None)
+    story.pods.append({"metadata": {"uid": f"pod-{story.of(280).job}", "name": "p", "namespace": "n"}, "status": {}})
+    story.verdict(290, "Skipped", "ConcurrencyForbidden", after=10.5)
+    story.verdict(300, "Pending", "WaitingForRun").attempt = "planned"
+
+
 BORNE = [
+    pytest.param(_unknown_creation, "schedule", id="a creation without an answer, seen by a watch"),
+    pytest.param(_meaningless, "schedule", id="an edit that means nothing: the schedule stands still"),
+    pytest.param(_hangs, None, id="a run that hangs under Forbid, and all that waits for it"),
     pytest.param(lambda _: None, None, id="nothing happened"),
     pytest.param(_triggers, "client", id="a trigger runs"),
     pytest.param(_unanswered_trigger, "client", id="of two triggers without an answer one runs"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from tests.chaos.history import Action, Target
 from tests.unit.chaos import breaking
 from tests.unit.chaos.breaking import caught
-from tests.unit.chaos.stories import END, START, Edit
+from tests.unit.chaos.stories import END, START, TENTHS, Edit
 
 BROKEN = [
     # R4
@@ -90,6 +93,73 @@ BROKEN = [
         {"R4"},
         "started",
         id="the status forgets the last runs",
+    ),
+    pytest.param(
+        lambda s: s.change(100, state="Failed", reason="JobFailed", finished=None),
+        {"R4"},
+        "all its pods ended well",
+        id="failed although its program ended well",
+    ),
+    pytest.param(
+        lambda s: (s.without(100), s.verdict(100, "Completed", "JobCompleted")),
+        {"R4"},
+        "no pod of it ever started",
+        id="completed without a Job",
+    ),
+    pytest.param(
+        lambda s: breaking.rewrite(s, "attempts", reason="JobFailed"),
+        {"R4"},
+        "its latest attempt for JobFailed",
+        id="run and attempt tell different reasons",
+    ),
+    pytest.param(
+        lambda s: breaking.rewrite(s, "attempts", run_id="run-other"),
+        {"R4"},
+        "none in attempts",
+        id="a run without an attempt",
+    ),
+    pytest.param(
+        lambda s: (
+            s.fault(90, 105, "database-killed", Target.DATABASE, excuses=["Outage"]),
+            s.verdict(100, "Missed", "Outage").rename("NameTaken"),
+        ),
+        {"R4"},
+        "its JobLog remarks",
+        id="a JobLog tells another reason",
+    ),
+    pytest.param(
+        lambda s: breaking.rewrite(s, "run_events", status="Planned"),
+        {"R4"},
+        "audit trail does not tell",
+        id="the audit trail does not tell the end",
+    ),
+    pytest.param(
+        lambda s: breaking.rewrite(s, "runs", scheduled_time="2023-11-14T22:00:00Z"),
+        {"R4"},
+        "has the scheduled time",
+        id="a row tells another time",
+    ),
+    pytest.param(
+        lambda s: s.change(100, time=START + 99),
+        {"R4"},
+        "was told the time",
+        id="a program is told another time",
+    ),
+    pytest.param(
+        lambda s: s.change(100, ledger_job=s.of(200).job),
+        {"R4"},
+        "but the ledger calls it",
+        id="the ledger gives a run the Job of another",
+    ),
+    pytest.param(
+        lambda s: (
+            s.asked(Action.SUSPEND, START + 295.5, spec=replace(TENTHS, suspend=True), generation=2),
+            s.verdict(300, "Skipped", "ScheduleSuspended"),
+            s.ends_as(s.seen(END, 2, 2, last_schedule_time=START + 300, spec=replace(TENTHS, suspend=True))),
+        ),
+        {"R4"},
+        "a tick that never started",
+        id="the status shows a tick that was skipped",
     ),
     # R7
     pytest.param(breaking.left_suspended, {"R7"}, "left suspended", id="a suspended Job is left over"),

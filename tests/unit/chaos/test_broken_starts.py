@@ -13,7 +13,7 @@ from tests.chaos.history import Action, Entry, JobSight, NodeSight, Target
 from tests.chaos.judge import judge
 from tests.unit.chaos import breaking
 from tests.unit.chaos.breaking import caught
-from tests.unit.chaos.stories import CREATED, END, START, UID, Edit, sound
+from tests.unit.chaos.stories import CREATED, END, START, TENTHS, UID, Edit, sound
 
 BROKEN = [
     # R1
@@ -155,6 +155,57 @@ BROKEN = [
         "no fault was near",
         id="what people do makes nothing late",
     ),
+    pytest.param(
+        lambda s: (s.retell(replace(TENTHS, starting_deadline=20)), s.verdict(100, "Missed", "DeadlineExceeded")),
+        {"R2"},
+        "before its deadline",
+        id="missed before its deadline",
+    ),
+    pytest.param(
+        lambda s: (
+            s.retell(replace(TENTHS, starting_deadline=8)),
+            s.verdict(100, "Missed", "DeadlineExceeded", after=9.0),
+        ),
+        {"R2"},
+        "no fault and no other run",
+        id="missed by its deadline for no cause",
+    ),
+    pytest.param(
+        lambda s: (
+            s.retell(replace(TENTHS, schedule="0 * * * * *")),
+            s.runs.clear(),
+            *(s.tick(seconds) for seconds in (40, 100, 160, 220, 280)),
+            breaking.restart(s, 95, 105),
+            s.verdict(100, "Missed", "Outage", after=20.0),
+        ),
+        {"R2"},
+        "the latest one still runs",
+        id="missed in an outage although no newer tick was due",
+    ),
+    pytest.param(
+        lambda s: (s.retell(breaking.FORBID), s.verdict(100, "Skipped", "ConcurrencyForbidden", after=5.0)),
+        {"R2"},
+        "no newer tick",
+        id="skipped for a newer tick that was not due",
+    ),
+    pytest.param(
+        lambda s: (s.retell(breaking.FORBID), s.verdict(100, "Skipped", "ConcurrencyForbidden", after=11.0)),
+        {"R2"},
+        "no run before it was active",
+        id="skipped for a run that was not active",
+    ),
+    pytest.param(
+        lambda s: s.change(100, state="Stopped", reason="Replaced", finished=None),
+        {"R4"},
+        "not Replace",
+        id="stopped for a newer run although the policy is Allow",
+    ),
+    pytest.param(
+        lambda s: setattr(s.verdict(100, "Pending", "Planned"), "attempt", "planned"),
+        {"R2", "R7"},
+        "is still Pending",
+        id="a run waits for ever",
+    ),
     # R3
     pytest.param(lambda s: breaking.early(s, 0.5), {"R3"}, "before its time", id="a start is early"),
     pytest.param(lambda s: s.tick(105), {"R3"}, "no spec", id="a start at a time that the schedule does not name"),
@@ -170,6 +221,18 @@ BROKEN = [
         {"R3"},
         "nobody knows",
         id="a pod of a Job that nobody knows",
+    ),
+    pytest.param(
+        lambda s: setattr(s.tick(100), "schedule", "nobody"),
+        {"R2", "R3"},
+        "there never was such a schedule",
+        id="a start for a schedule that never was",
+    ),
+    pytest.param(
+        lambda s: s.tick(400, lag=-90.0, staged=100.0),
+        {"R3"},
+        "after the end of the history",
+        id="a start long before its tick",
     ),
     # R5
     pytest.param(
