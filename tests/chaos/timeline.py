@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _head(case: Case, judgement: Judgement, title: str) -> Iterator[str]:
     failures = len(judgement.failures)
-    word = f"{failures} findings" if failures else "nothing found"
+    word = f"{failures} finding{'s' * (failures != 1)}" if failures else "nothing found"
     figures = judgement.figures
     yield f'<h1>{title} <span class="verdict{" failed" * bool(failures)}">{word}</span></h1>'
     seconds = f"{case.history.meta.seconds:.0f} s"
