@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.chaos.case import Case
 from tests.chaos.evidence import TABLES
 from tests.chaos.findings import Finding, Findings, Rule
-from tests.chaos.history import JobSight, NodeSight
+from tests.chaos.history import JobSight, NodeSight, ScheduleSight
 from tests.chaos.operations import NEVER, clock
 
 
@@ -25,6 +25,7 @@ def _missing(case: Case) -> list[str]:
         "no tick and no trigger was owed: nothing could be lost": bool(case.owed),
         "no pod started on any node: nothing could be doubled": any(True for _ in history.each(NodeSight)),
         "no watch or list ever saw a Job": any(True for _ in history.each(JobSight)),
+        "no watch or list ever saw a ScheduledJob": any(True for _ in history.each(ScheduleSight)),
         "there is no final dump: nothing can be said of records and leftovers": final is not None,
     }
     tables = () if final is None else tuple(table for table in TABLES if table not in final.tables)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.history import Action, Entry, JobSight, NodeSight, Target
+from tests.chaos.history import Action, Entry, JobSight, NodeSight, ScheduleSight, Target
 from tests.chaos.judge import judge
 from tests.unit.chaos import breaking
 from tests.unit.chaos.breaking import caught
@@ -292,15 +292,17 @@ def test_a_broken_history_is_caught(edit: Edit, rules: set[str], phrase: str) ->
     caught(edit, rules, phrase)
 
 
-def test_without_starts_on_nodes_nothing_is_proved() -> None:
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(NodeSight, id="starts on nodes"),
+        pytest.param(JobSight, id="sights of Jobs"),
+        pytest.param(ScheduleSight, id="sights of ScheduledJobs"),
+    ],
+)
+def test_nothing_is_proved_without(kind: type[Entry]) -> None:
     story = sound()
-    story.drop = lambda entry: isinstance(entry, NodeSight)
-    assert "R0" in judge(story.history()).rules
-
-
-def test_without_sights_of_jobs_nothing_is_proved() -> None:
-    story = sound()
-    story.drop = lambda entry: isinstance(entry, JobSight)
+    story.drop = lambda entry: isinstance(entry, kind)
     assert "R0" in judge(story.history()).rules
 
 
