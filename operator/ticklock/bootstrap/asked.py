@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from ticklock import failpoints
 from ticklock.settings import Settings, SettingsError, load
 
 
@@ -16,3 +17,13 @@ def settings_of(argv: Sequence[str], prog: str) -> Settings | None:
     except SettingsError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return None
+
+
+def arm_failpoints(prog: str) -> bool:
+    """Take the failpoints that a test wants; False, after the problem was told, where they make no sense."""
+    try:
+        failpoints.arm(os.environ)
+    except (failpoints.BadRules, OSError) as error:
+        print(f"{prog}: {failpoints.VARIABLE}: {error}", file=sys.stderr)
+        return False
+    return True

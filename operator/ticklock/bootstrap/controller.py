@@ -15,7 +15,7 @@ import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
 from ticklock.api.health import Serving, health_app, serve
-from ticklock.bootstrap.asked import settings_of
+from ticklock.bootstrap.asked import arm_failpoints, settings_of
 from ticklock.bootstrap.wellbeing import Wellbeing
 from ticklock.bootstrap.wiring import wire
 from ticklock.domain.errors import Refused, Transient, Unready
@@ -41,7 +41,7 @@ _UNUSABLE = (Transient, Unready, Refused, SQLAlchemyError)
 def run_controller(argv: Sequence[str]) -> int:
     """Run one replica until it is told to stop; return the exit code."""
     settings = settings_of(argv, "ticklock controller")
-    if settings is None:
+    if settings is None or not arm_failpoints("ticklock controller"):
         return 2
     configure_logging(settings.log_format, settings.log_level, fields={"pod": settings.pod_name})
     try:

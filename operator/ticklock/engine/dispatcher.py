@@ -21,6 +21,7 @@ from ticklock.engine.endings import ending_of
 from ticklock.engine.lookup import Lookup
 from ticklock.engine.loops import timed
 from ticklock.engine.unstaging import unstage, unstage_all
+from ticklock.failpoints import failpoint
 from ticklock.ports import Bound, Ending, Jobs, JobView, Launch, Ledger, Leftover, Meter, Objects, Wakeups
 
 log = structlog.get_logger(__name__)
@@ -67,10 +68,14 @@ class Dispatcher:
             return 0.005  # The launchers are behind: what is not bound here another replica may bind.
         with timed(self.meter, "bind"):
             outcome = await self.ledger.bind(ttl=self.claim, limit=self.batch, verified=self.verified)
+        if outcome.bound:
+            await failpoint("after-bind")
         for bound in outcome.bound:
             self._enqueue(bound)
         if outcome.unverified:
             await self._verify(outcome.unverified)
+        if outcome.leftovers:
+            await failpoint("after-verdict")
         await unstage_all(self.jobs, self.ledger, list(outcome.leftovers))
         await self.lookup.look(outcome.blockers)
         if outcome.candidates:
@@ -82,6 +87,8 @@ class Dispatcher:
         """Take over bound attempts whose replica did not finish them in time."""
         with timed(self.meter, "stranded"):
             stranded = await self.ledger.claim_stranded(ttl=self.claim, limit=self.batch)
+        if stranded:
+            await failpoint("after-rescue")
         for bound in stranded:
             log.warning(
                 "stranded run taken over", run=str(bound.key.run_id), job=bound.job_name, namespace=bound.ref.namespace
@@ -135,7 +142,9 @@ class Dispatcher:
                 await self._miss(bound)
                 return
             try:
+                await failpoint("before-launch")
                 job = await self.jobs.launch(bound.ref.namespace, bound.job_name, bound.job_uid)
+                await failpoint("after-launch")
             except Transient as error:
                 log.info("launch is repeated", run=str(bound.key.run_id), cause=str(error))
                 await asyncio.sleep(error.retry_after or _RETRY_SECONDS)
@@ -198,6 +207,7 @@ class Dispatcher:
         launches, endings = self.launches[:500], self.endings[:500]
         if launches:
             await self.ledger.mark_launched(launches)
+            await failpoint("after-mark")
             del self.launches[: len(launches)]
             self.wakeups.poke("report")
         if endings:

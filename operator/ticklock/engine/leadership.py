@@ -19,6 +19,7 @@ from ticklock.engine.observer import Observer
 from ticklock.engine.quarantine import Quarantine
 from ticklock.engine.reconciler import Reconciler
 from ticklock.engine.reporter import Reporter
+from ticklock.failpoints import failpoint
 from ticklock.ports import Events, JobFeed, Jobs, Ledger, Meter, ObjectFeed, Objects, Wakeups
 
 log = structlog.get_logger(__name__)
@@ -67,6 +68,7 @@ class Leadership:
     async def lead(self, stop: Stop) -> None:
         """Lead until cancelled, stopped, or superseded by another term."""
         epoch = await self.ledger.open_term()
+        await failpoint("after-term")
         log.info("term begins", epoch=epoch)
         self.leading = True
         self.meter.gauge("leader", 1)

@@ -11,6 +11,7 @@ from ticklock.domain.model import JobUid
 from ticklock.engine.courtesy import Courtesy
 from ticklock.engine.endings import ending_of, vanished
 from ticklock.engine.loops import timed
+from ticklock.failpoints import failpoint
 from ticklock.ports import Ending, Jobs, JobView, Ledger, Meter, Wakeups
 
 log = structlog.get_logger(__name__)
@@ -59,8 +60,10 @@ class Observer:
             return _HOLD_PAUSE
         batch = dict(list(self.endings.items())[:_BATCH])
         if batch:
+            await failpoint("before-record")
             with timed(self.meter, "record"):
                 await self._record(list(batch.values()))
+            await failpoint("after-record")
             for uid in batch:
                 self.endings.pop(uid, None)
             self.recorded.update(batch)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ticklock.engine.loops import timed
+from ticklock.failpoints import failpoint
 from ticklock.ports import Ledger, Meter, Wakeups
 
 POLL_SECONDS = 1.0
@@ -26,5 +27,6 @@ class Planner:
         with timed(self.meter, "plan"):
             planned = await self.ledger.plan(horizon=self.ahead + timedelta(seconds=POLL_SECONDS), limit=_BATCH)
         if planned:
+            await failpoint("after-plan")
             self.wakeups.poke("stage")
         return 0.0 if planned == _BATCH else POLL_SECONDS

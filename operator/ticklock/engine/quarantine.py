@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from ticklock.engine.unstaging import unstage
+from ticklock.failpoints import failpoint
 from ticklock.ports import JobFeed, Jobs, Ledger, Meter, Objects
 
 log = structlog.get_logger(__name__)
@@ -41,9 +42,11 @@ class Quarantine:
         for _ in range(_ROUNDS):
             jobs, _ = await self.feed.list_all()
             objects, _ = await self.objects.list_all()
+            await failpoint("quarantine-listed")
             leftovers = await self.ledger.reconcile_incarnation(self.epoch, jobs, objects)
             if not leftovers:
                 return
+            await failpoint("between-quarantine-rounds")
             for leftover in leftovers:
                 await unstage(self.jobs, self.ledger, leftover)
         log.error("quarantine does not end", rounds=_ROUNDS)

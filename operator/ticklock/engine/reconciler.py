@@ -17,6 +17,7 @@ from ticklock.domain.errors import Refused
 from ticklock.domain.model import Declared, ObjectRef
 from ticklock.domain.parse import declared
 from ticklock.engine.unstaging import unstage_all
+from ticklock.failpoints import failpoint
 from ticklock.ports import Jobs, Ledger, Meter, Objects, Wakeups
 
 log = structlog.get_logger(__name__)
@@ -100,6 +101,7 @@ class Reconciler:
             changed, leftovers = 0, []
         self._forget(batch, gone)
         if changed:
+            await failpoint("after-edit")
             self.meter.count("reconciled_total", changed)
             self.wakeups.poke("plan")
             self.wakeups.poke("report")

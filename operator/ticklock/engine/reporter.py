@@ -16,6 +16,7 @@ import structlog
 from ticklock.domain.errors import Conflict, Refused, Transient
 from ticklock.engine.courtesy import Courtesy
 from ticklock.engine.status import build_status, unchanged
+from ticklock.failpoints import failpoint
 from ticklock.ports import Events, Jobs, Ledger, Meter, ObjectEvent, Objects, Release, Report, StatusAnswer
 
 log = structlog.get_logger(__name__)
@@ -53,6 +54,8 @@ class Reporter:
         reports = await self.ledger.reports(self.epoch, limit=_BATCH)
         written = await self._each(self._report, reports)
         await self.ledger.reported(self.epoch, [item for item in written if item is not None])
+        if reports:
+            await failpoint("after-witness-noted")
         return 0.0 if len(reports) == _BATCH else self.pause
 
     async def release(self) -> float:
@@ -60,6 +63,8 @@ class Reporter:
         releases = await self.ledger.releases(self.epoch, limit=_BATCH)
         done = await self._each(self._release, releases)
         await self.ledger.released(self.epoch, [item.key for item in done if item is not None])
+        if releases:
+            await failpoint("after-release-noted")
         return 0.0 if len(releases) == _BATCH else max(self.pause, _UNHURRIED)
 
     async def post(self) -> float:
@@ -108,6 +113,7 @@ class Reporter:
             if unchanged(status, former.status):
                 self.meter.count("status_writes_total", outcome="unchanged")
                 return True
+            await failpoint("before-witness")
             try:
                 answer = await self.objects.write_status(report.ref, former.resource_version, status)
             except Conflict:
@@ -116,6 +122,7 @@ class Reporter:
             if answer is None:
                 self.last.pop(report.ref.uid, None)
                 return False
+            await failpoint("after-witness")
             self.last[report.ref.uid] = answer
             self.meter.count("status_writes_total", outcome="written")
             self._meter(report)
@@ -132,11 +139,14 @@ class Reporter:
             self.meter.gauge("next_schedule_timestamp_seconds", report.next_time.timestamp(), **labels)
 
     async def _release(self, item: Release) -> Release | None:
+        await failpoint("before-release")
         try:
-            return item if await self.jobs.release(item.namespace, item.job_name, item.job_uid) else None
+            off = await self.jobs.release(item.namespace, item.job_name, item.job_uid)
         except (Transient, Conflict, Refused) as error:
             log.info("finalizer stays for now", job=item.job_name, cause=str(error))
             return None
+        await failpoint("after-release")
+        return item if off else None
 
     async def _post(self, event: ObjectEvent) -> ObjectEvent | None:
         try:

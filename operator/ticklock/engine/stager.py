@@ -22,6 +22,7 @@ from ticklock.domain.reasons import Reason
 from ticklock.engine.lookup import Lookup
 from ticklock.engine.loops import timed
 from ticklock.engine.unstaging import unstage, unstage_all
+from ticklock.failpoints import failpoint
 from ticklock.ports import Jobs, JobView, Ledger, Leftover, Meter, StageOrder, Wakeups
 
 log = structlog.get_logger(__name__)
@@ -56,12 +57,17 @@ class Stager:
         """Claim a batch, create its Jobs, store which Job stands for which attempt."""
         with timed(self.meter, "stage"):
             claim = await self.ledger.claim_for_staging(ahead=self.ahead, ttl=self.claim, limit=self.batch)
+        if claim.orders:
+            await failpoint("after-claim")
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._guarded(order)) for order in claim.orders]
         staged = [found for task in tasks if (found := task.result()) is not None]
         lost = await self.ledger.store_staged(staged)
         if staged:
+            await failpoint("after-staged")
             self.wakeups.poke("dispatch")
+        if claim.leftovers:
+            await failpoint("after-verdict")
         await unstage_all(self.jobs, self.ledger, [*claim.leftovers, *lost])
         await self.lookup.look(claim.blockers)
         return 0.0 if len(claim.orders) >= self.batch else POLL_SECONDS
@@ -94,7 +100,9 @@ class Stager:
         try:
             zone = None if order.time_zone is None else ZoneInfo(order.time_zone)
             manifest = build_job(order, cluster=self.cluster, job_name=name, zone=zone)
+            await failpoint("before-create")
             job = await self.jobs.create(order.ref.namespace, manifest)
+            await failpoint("after-create")
         except Conflict:
             return await self._meet(order, name, None)
         except Refused as error:

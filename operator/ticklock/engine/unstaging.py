@@ -11,6 +11,7 @@ import structlog
 
 from ticklock.domain.errors import Conflict, Transient
 from ticklock.domain.model import JobUid
+from ticklock.failpoints import failpoint
 from ticklock.ports import Jobs, JobView, Ledger, Leftover
 
 log = structlog.get_logger(__name__)
@@ -33,10 +34,12 @@ async def unstage(jobs: Jobs, ledger: Ledger, leftover: Leftover) -> bool:
         if not job.suspended:
             await ledger.rebuild_launched(job)
             return False
+        await failpoint("before-unstage")
         try:
             await jobs.delete(job, only_if_unchanged=True)
         except Conflict:
             continue
+        await failpoint("between-unstage")
         ours = True
         log.info("staged job taken away", job=job.name, namespace=job.namespace, run=_run(job))
     raise Transient(f"Job {leftover.namespace}/{leftover.job_name} changes too often to be taken away")
@@ -49,6 +52,7 @@ async def _settle(jobs: Jobs, ledger: Ledger, job: JobView, *, ours: bool) -> bo
     how it looks. After somebody else's, an unsuspended Job may have pods before it has a start time.
     """
     if job.suspended or (ours and job.started_at is None):
+        await failpoint("before-unstage-release")
         await jobs.release(job.namespace, job.name, job.uid)
         return True
     await ledger.rebuild_launched(job)

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ticklock.domain.model import AttemptKey, AttemptState, JobUid, ObjectRef
 from ticklock.domain.policy import Defer, Go
 from ticklock.domain.reasons import Reason
+from ticklock.failpoints import failpoint
 from ticklock.ports import BindOutcome, Bound
 from ticklock.store.candidates import TO_BIND, Candidate, LockName, candidates, deferred
 from ticklock.store.chronicle import Entry, begin_logs, chronicle
@@ -81,10 +82,14 @@ async def bind(db: Database, *, ttl: timedelta, limit: int, verified: frozenset[
         held_back = {ref.uid for ref in unverified}
         decided = [item for item in found if item.ref.uid not in held_back]
         going = await _with_locks(connection, db, [item for item in decided if isinstance(item.decision, Go)])
+        if going:
+            await failpoint("before-bind")
         bound = await _bind(connection, db, going, ttl)
         leftovers = await apply_objections(connection, db, decided)
         blockers = deferred(decided)
         await ask_to_stop(connection, db, blockers)
+        if bound:
+            await failpoint("before-bind-commit")
     _tell_conflicts(decided)
     return BindOutcome(bound, leftovers, blockers, len(found), unverified)
 
@@ -174,6 +179,8 @@ async def claim_stranded(db: Database, *, ttl: timedelta, limit: int) -> list[Bo
     async with db.decision() as (connection, _):
         parameters = {"cluster": db.cluster, "replica": db.replica, "ttl": ttl, "limit": limit}
         rows = (await connection.execute(_STRANDED, parameters)).all()
+        if rows:
+            await failpoint("before-rescue-commit")
         return [
             Bound(
                 AttemptKey(row.run_id, row.n),

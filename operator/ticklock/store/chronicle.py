@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticklock.domain.model import AttemptKey, AttemptState, ObjectRef, RunId, RunState
 from ticklock.domain.reasons import Reason
+from ticklock.failpoints import failpoint
 from ticklock.store.session import Database, sql
 
 NOTE_LIMIT = 1024
@@ -247,6 +248,8 @@ async def judge(connection: AsyncConnection, db: Database, entries: Sequence[Ent
     await end_runs(connection, took)
     await end_logs(connection, db, took)
     await chronicle(connection, db, took)
+    if took:
+        await failpoint("before-verdict-commit")
     return taken
 
 

@@ -19,6 +19,7 @@ from ticklock.domain.backlog import Plan, plan
 from ticklock.domain.model import AttemptKey, AttemptState, ObjectRef, run_id, tick_key
 from ticklock.domain.reasons import Reason
 from ticklock.domain.timetable import Timetable, TimetableError
+from ticklock.failpoints import failpoint
 from ticklock.store.chronicle import Entry, chronicle, end_logs, unlog
 from ticklock.store.session import Database, sql
 
@@ -109,6 +110,7 @@ async def plan_due(db: Database, *, horizon: timedelta, limit: int) -> int:
         rows = (await connection.execute(_DUE, parameters)).mappings().all()
         if rows:
             await _plan_rows(connection, db, [dict(row) for row in rows], now=now, horizon=horizon)
+            await failpoint("before-plan-commit")
         return len(rows)
 
 

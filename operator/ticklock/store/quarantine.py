@@ -19,6 +19,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticklock.domain.model import Declared
+from ticklock.failpoints import failpoint
 from ticklock.ports import JobView, Leftover
 from ticklock.store.comparison import lose_bound, lose_planned, unstage_unbound
 from ticklock.store.deletion import bury
@@ -94,6 +95,7 @@ async def reconcile_incarnation(
             await lose_bound(connection, db, ours, by_uid)
             await _open(connection, db, state.quarantine_reason)
             log.warning("quarantine is over", jobs=len(jobs), objects=len(objects))
+        await failpoint("before-quarantine-commit")
         return leftovers
 
 

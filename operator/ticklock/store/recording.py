@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticklock.domain.model import AttemptKey, AttemptState, ObjectRef
 from ticklock.domain.reasons import Reason
+from ticklock.failpoints import failpoint
 from ticklock.ports import Ending, Launch
 from ticklock.store.chronicle import Entry, chronicle, clean, end_logs, end_runs
 from ticklock.store.locks import release_locks, suspect_locks_of, wake
@@ -89,6 +90,8 @@ async def mark_launched(db: Database, launches: Sequence[Launch]) -> None:
         await connection.execute(_RUNNING, {"cluster": db.cluster, "ids": [row.run_id for row in rows]})
         await witness(connection, db, _ticks(rows))
         await chronicle(connection, db, [_launched(row) for row in rows])
+        if rows:
+            await failpoint("before-mark-commit")
 
 
 def _launched(row: Any) -> Entry:
@@ -157,6 +160,7 @@ async def _follow(connection: AsyncConnection, db: Database, rows: Sequence[Any]
     await end_logs(connection, db, entries)
     await chronicle(connection, db, entries)
     await wake(connection, db, uids)
+    await failpoint("before-record-commit")
 
 
 async def advance_ledger(

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticklock.domain.model import Declared, ObjectRef
+from ticklock.failpoints import failpoint
 from ticklock.ports import Leftover
 from ticklock.store.chronicle import mark_dirty
 from ticklock.store.deletion import bury
@@ -69,6 +70,7 @@ async def reconcile(
         for item in changed:
             leftovers += await _store(connection, db, item, row=known.get(item.ref.uid), now=now)
         await hint(connection, "plan")
+        await failpoint("before-edit-commit")
         return len(changed) + len(dead), leftovers
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ticklock.domain.model import AttemptKey, AttemptState, JobUid
 from ticklock.domain.policy import Defer, Go, Judge
 from ticklock.domain.reasons import Reason
+from ticklock.failpoints import failpoint
 from ticklock.ports import Blocker, Leftover, StageClaim, StageOrder
 from ticklock.store.candidates import TO_STAGE, Candidate, candidates, deferred
 from ticklock.store.chronicle import Entry, chronicle, judge
@@ -99,6 +100,8 @@ async def claim_for_staging(db: Database, *, ahead: timedelta, ttl: timedelta, l
         leftovers = await apply_objections(connection, db, found)
         blockers = deferred([item for item in found if item.row["due_at"] <= now])
         await ask_to_stop(connection, db, blockers)
+        if orders:
+            await failpoint("before-claim-commit")
         return StageClaim(orders, leftovers, blockers)
 
 
@@ -215,6 +218,7 @@ async def store_staged(db: Database, staged: Sequence[tuple[StageOrder, JobUid, 
             if (order.key.run_id, order.key.n) in kept
         ]
         await chronicle(connection, db, entries, report=False)
+        await failpoint("before-staged-commit")
     return [
         Leftover(order.ref.namespace, name, uid, order.key)
         for order, uid, name in staged
