@@ -20,6 +20,8 @@ class Options:
     apiserver_flags: tuple[str, ...] = ()
     controller_manager_flags: tuple[str, ...] = ()
     scheduler_flags: tuple[str, ...] = ()
+    pods: bool = True
+    """Whether kwok plays the pods; otherwise it keeps the nodes alive and somebody else plays them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from tools.devcluster.progress import Progress
 from tools.devcluster.scratch import Scratch
 
 _STAGES = Path(__file__).with_name("stages.yaml")
+_NO_PODS = Path(__file__).with_name("stages-nodes.yaml")
 _ATTEMPTS = 5
 _MASTERS = "system:masters"
 # file name of its kubeconfig -> (user, group)
@@ -234,7 +235,16 @@ class ControlPlane:
         self.scheduler = self._launch(
             "kube-scheduler", commands.scheduler(programs["kube-scheduler"], files, self.options)
         )
-        self.kwok = self._launch("kwok", commands.kwok(programs["kwok"], files, _STAGES))
+        self.kwok = self._launch("kwok", commands.kwok(programs["kwok"], files, self._stages()))
+
+    def _stages(self) -> Path:
+        """Return what kwok is to play: all of it, or the nodes alone."""
+        if self.options.pods:
+            return _STAGES
+        nodes = [stage for stage in _STAGES.read_text().split("---\n") if "kind: Node}" in stage]
+        path = self.folder / "stages.yaml"
+        path.write_text("---\n".join([*nodes, _NO_PODS.read_text()]))
+        return path
 
     def _launch(self, name: str, argv: list[str]) -> Daemon:
         daemon = Daemon(name, argv, log=self.folder / f"{name}.log")

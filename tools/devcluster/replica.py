@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,8 @@ class Replica:
     settings: Mapping[str, object]
     folder: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    program: Sequence[str] = (str(PROGRAM),)
+    """What runs; other than the product itself only where a test has spoilt it on purpose."""
     port: int = 0
     lives: int = 0
     started_at: float = 0.0
@@ -80,7 +82,7 @@ class Replica:
         own = {"pod_name": self.pod, "http_host": "127.0.0.1", "http_port": self.port, "log_format": "json"}
         self._daemon = Daemon(
             self.pod,
-            [str(PROGRAM), "controller"],
+            [*self.program, "controller"],
             log=self.log,
             env={**environment({**own, **self.settings}), **self.env},
         )
