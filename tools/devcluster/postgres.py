@@ -8,10 +8,8 @@ Not promised: the same port in two lives of one object after `close`.
 import contextlib
 import itertools
 import os
-import pwd
 import secrets
 import signal
-import subprocess
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
@@ -22,10 +20,10 @@ import psycopg
 from psycopg import sql
 
 from tools.devcluster.pgbinaries import DEFAULT_MAJOR, find_postgres
-from tools.devcluster.process import Account, Daemon, DaemonDied, children_of, free_port, wait_until
+from tools.devcluster.pgdata import USER, account, initdb, make_folder
+from tools.devcluster.process import Daemon, DaemonDied, children_of, free_port, wait_until
 from tools.devcluster.scratch import Scratch, require_reachable
 
-_USER = "postgres"
 _ATTEMPTS = 5
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -78,7 +76,7 @@ class Postgres:
 
     def url_of(self, database: str) -> str:
         """Return the URL of one database, password included; valid while the port is the same."""
-        return f"postgresql://{_USER}:{self.password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     @property
     def alive(self) -> bool:
@@ -191,53 +189,44 @@ class Postgres:
         return self._daemon
 
     @property
-    def _data(self) -> Path:
+    def _folder(self) -> Path:
         if self._scratch is None:
             raise RuntimeError("this PostgreSQL has no data yet")
-        return self._scratch.path / "data"
+        return self._scratch.path
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
 
     def _initialise(self) -> None:
         self._scratch = Scratch(f"postgres{self.major}")
         require_reachable(self._scratch.path)
         self._binaries = find_postgres(self.major)
-        account = _account()
-        if account is not None:
+        if account() is not None:
             self._binaries = self._binaries.readable(self._scratch.path)
-        self._data.mkdir(mode=0o700)
-        password = self._scratch.path / "password"
-        password.touch(mode=0o600)
-        password.write_text(self.password)
-        if account is not None:
-            os.chown(self._data, account.uid, account.gid)
-            os.chown(password, account.uid, account.gid)
-        self._initdb(password, account)
-        password.unlink()
+        self._prepare(self._scratch)
+        make_folder(self._data)
+        self._fill()
 
-    def _initdb(self, password: Path, account: Account | None) -> None:
-        command = [self._binaries.program("initdb"), "--pgdata", str(self._data), "--username", _USER]
-        command += ["--auth", "scram-sha-256", "--pwfile", str(password), "--encoding", "UTF8", "--locale", "C"]
-        done = subprocess.run(
-            [*command, "--no-sync"],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-            env={"PATH": os.defpath, "TZ": "UTC"},
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"initdb of PostgreSQL {self.major} failed:\n{done.stdout}{done.stderr}")
+    def _prepare(self, scratch: Scratch) -> None:
+        """Do what must stand before there is data: here, nothing."""
+
+    def _fill(self) -> None:
+        """Put a new server's data into the empty folder."""
+        initdb(self._binaries, self._data, self.password)
+
+    def _environment(self) -> dict[str, str]:
+        """Return the variables that the server is started with."""
+        return {"PATH": os.defpath, "TZ": "UTC", "LC_ALL": "C"}
 
     def _launch(self) -> None:
         options = itertools.chain.from_iterable(("-c", f"{key}={value}") for key, value in self._settings.items())
         self._daemon = Daemon(
             f"PostgreSQL {self.major}",
             [self._binaries.program("postgres"), "-D", str(self._data), "-p", str(self.port), *options],
-            log=self._data.parent / "postgres.log",
-            env={"PATH": os.defpath, "TZ": "UTC", "LC_ALL": "C"},
-            account=_account(),
+            log=self._folder / "postgres.log",
+            env=self._environment(),
+            account=account(),
         )
         self._daemon.log.unlink(missing_ok=True)  # what it says of an earlier life must not be read as of this one
         self._daemon.start()
@@ -251,17 +240,6 @@ class Postgres:
         except psycopg.OperationalError:
             return False
         return True
-
-
-def _account() -> Account | None:
-    """Return whom the server runs under: nobody where we are root, which PostgreSQL refuses; else ourselves."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        nobody = pwd.getpwnam("nobody")
-    except KeyError:
-        raise RuntimeError("PostgreSQL does not run as root, and there is no user `nobody` to run it as") from None
-    return Account(nobody.pw_uid, nobody.pw_gid)
 
 
 def _runs(pid: int) -> bool:
