@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Self
 
+from tests.chaos.bystander import Attempt
 from tests.chaos.folder import Recorder
 from tests.chaos.history import NodePhase, NodeSight
 from tests.chaos.sighted import pod_started
@@ -69,6 +70,8 @@ class NodeAgent:
         self._recorder = recorder
         self._api = KubeApi(credentials, timeout=10)
         self._started = set(started)
+        self.starts: dict[Attempt, set[str]] = {}
+        """The UIDs of the pods of each attempt that this agent has started."""
         self._pods: dict[str, _Pod] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="nodes", daemon=True)
@@ -169,6 +172,7 @@ class NodeAgent:
         if pod.uid not in self._started:
             self._started.add(pod.uid)
             self._recorder.write(start)
+            self.starts.setdefault((start.run_id, start.n), set()).add(pod.uid)
         began = _now()
         if not await self._say(pod, _running(pod.body, began)):
             return self._end(start, code=None, killed=True)

@@ -13,6 +13,9 @@ from tools.devcluster.watching import Change, Sight, Watch
 
 JOBS, SCHEDULES = "/apis/batch/v1/jobs", collection()
 
+Attempt = tuple[str | None, int | None]
+"""Run id and number."""
+
 
 class Bystander:
     """Two watches. Use it as a context manager."""
@@ -20,6 +23,8 @@ class Bystander:
     def __init__(self, credentials: Credentials, recorder: Recorder) -> None:
         self._recorder = recorder
         self._seen: set[str] = set()
+        self.let_go: dict[Attempt, set[str]] = {}
+        """The UIDs of the Jobs of each attempt that were ever seen let go. A promise kept has one at most."""
         self._watches = [Watch(credentials, JOBS, self._job), Watch(credentials, SCHEDULES, self._schedule)]
 
     def __enter__(self) -> Self:
@@ -39,8 +44,10 @@ class Bystander:
 
     def _job(self, sight: Sight) -> None:
         if is_ours(sight.object):
-            change = self._change(sight)
-            self._recorder.write(job_sight(sight.object, at=sight.at, source="watch-jobs", change=change))
+            seen = job_sight(sight.object, at=sight.at, source="watch-jobs", change=self._change(sight))
+            self._recorder.write(seen)
+            if seen.let_go:
+                self.let_go.setdefault((seen.run_id, seen.n), set()).add(seen.uid)
 
     def _schedule(self, sight: Sight) -> None:
         change = self._change(sight)

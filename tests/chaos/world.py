@@ -208,6 +208,14 @@ class World:
         self.agent.check()
         self.bystander.check()
 
+    def doubles(self) -> list[str]:
+        """Name the attempts of which two Jobs were let go, or two pods started."""
+        jobs, pods = dict(self.bystander.let_go), dict(self.agent.starts)
+        return [
+            *(f"attempt {key}: Jobs {sorted(uids)} were let go" for key, uids in jobs.items() if len(uids) > 1),
+            *(f"attempt {key}: pods {sorted(uids)} have started" for key, uids in pods.items() if len(uids) > 1),
+        ]
+
     def settle(self, *, seconds: float = 60) -> None:
         """Wait until nothing moves any more; every schedule must be suspended before."""
         found: list[str | None] = []
@@ -221,6 +229,11 @@ class World:
             eventually(quiet, what="nothing moves any more", seconds=seconds, interval=0.2)
         except AssertionError as late:
             raise AssertionError(f"{late}: {found}") from late
+
+    def rest(self, *, seconds: float = 20) -> None:
+        """Wait as `settle` does, but no longer than that: what does not come to rest is the checker's to tell."""
+        with suppress(AssertionError):
+            self.settle(seconds=seconds)
 
     def finish(self) -> None:
         """Write the last entry."""
