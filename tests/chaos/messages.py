@@ -61,7 +61,9 @@ REQUESTS = (
 )
 
 COMMITS = (
-    Commit("the plan", r"INSERT INTO runs .*'Pending'"),
+    # an edit's transaction holds verdicts and plans too: who asks first gets it
+    Commit("an edit", "INSERT INTO schedules", leader=True),
+    Commit("the plan", r"INSERT INTO runs \(id, cluster"),
     Commit("the claim", r"SET claim_token = c\.token"),
     Commit("which Job stands for the attempt", r"SET staged_uid = s\.uid"),
     Commit("the bind", r"SET state = 'bound'"),
@@ -74,5 +76,4 @@ COMMITS = (
     Commit("that a finalizer is off", "SET released_at = clock_timestamp", leader=True),
     Commit("that a Job is absent", "SET absent_at = clock_timestamp", leader=True),
     Commit("that an Event was posted", "DELETE FROM object_events", leader=True),
-    Commit("an edit", "INSERT INTO schedules", leader=True),
 )

@@ -20,7 +20,7 @@ _SHAPES: dict[str, tuple[str, dict[str, str] | None, dict[str, Any]]] = {
     "fails": ("@every 4s", {"simulate": "fail"}, {}),
     # outlasts its interval: older waiting ticks are skipped, by whoever looks first, and their Jobs are taken away
     "forbid": ("@every 2s", _LASTS, {"concurrencyPolicy": "Forbid"}),
-    "replace": ("@every 4s", {"simulate-seconds": "6"}, {"concurrencyPolicy": "Replace"}),
+    "replace": ("@every 4s", {"simulate-seconds": "15"}, {"concurrencyPolicy": "Replace"}),
     "no-history": ("@every 3s", None, {"successfulJobsHistoryLimit": 0, "failedJobsHistoryLimit": 0}),
 }
 TOGGLED = "toggled"
