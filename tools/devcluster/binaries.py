@@ -85,6 +85,8 @@ def _build_into(target: Path, part: Part, progress: Progress) -> None:
 
 def version_of(path: Path) -> str:
     """Return what the program says of its version, on one line."""
-    flag = ["version", "--client"] if path.name == "kubectl" else ["--version"]
-    done = subprocess.run([path, *flag], capture_output=True, text=True, check=False, timeout=30)
+    flags = {"kubectl": ["version", "--client"], "etcdutl": ["version"]}
+    done = subprocess.run(
+        [path, *flags.get(path.name, ["--version"])], capture_output=True, text=True, check=False, timeout=30
+    )
     return (done.stdout or done.stderr).strip().splitlines()[0]

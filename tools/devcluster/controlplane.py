@@ -16,6 +16,7 @@ from typing import Self
 from tools.devcluster import commands
 from tools.devcluster.binaries import resolve
 from tools.devcluster.commands import Files, Options
+from tools.devcluster.etcdstate import EtcdState
 from tools.devcluster.kubeapi import ApiError, Credentials, KubeApi
 from tools.devcluster.nodes import create_nodes, schedulable_nodes
 from tools.devcluster.pki import Authority, signing_pair
@@ -44,6 +45,7 @@ class ControlPlane:
     """
 
     etcd: Daemon
+    etcd_state: EtcdState
     apiserver: Daemon
     controller_manager: Daemon
     scheduler: Daemon
@@ -56,6 +58,7 @@ class ControlPlane:
         self._scratch: Scratch | None = None
         self._api: KubeApi | None = None
         self._daemons: list[Daemon] = []
+        self._second: Daemon | None = None
 
     # ------------------------------------------------------------------------------------------------ life
 
@@ -81,11 +84,12 @@ class ControlPlane:
 
     def close(self) -> None:
         """End everything and remove its data. May be repeated."""
-        for daemon in reversed(self._daemons):
+        for daemon in reversed([*self._daemons, *([self._second] if self._second else [])]):
             daemon.kill()
         self._daemons.clear()
         if self._api is not None:
             self._api.close()
+            self.etcd_state.close()
         if self._scratch is not None:
             self._scratch.close()
             self._scratch = None
@@ -117,7 +121,30 @@ class ControlPlane:
     def start_apiserver(self) -> None:
         """Start the API server where it does not run, and wait until it is ready."""
         self.apiserver.start()
-        self.wait(self._server_ready, "the API server is ready again")
+        server = [self.etcd, self.apiserver]  # the others may be dead on purpose
+        wait_until(self._server_ready, what="the API server is ready again", daemons=server, seconds=60)
+
+    def set_back(self, snapshot: Path, *, bump_revision: bool) -> None:
+        """Restore etcd from a snapshot as an administrator does: with everything stopped, and started again after it.
+
+        What was written since the snapshot is lost, and what was deleted since is back.
+        """
+        clients = (self.controller_manager, self.scheduler, self.kwok)
+        for daemon in (*clients, self.apiserver, self.etcd):
+            daemon.kill()
+        self.etcd_state.set_back(snapshot, bump_revision=bump_revision)
+        self.etcd.start()
+        self.start_apiserver()
+        for daemon in clients:
+            daemon.start()
+
+    def second_controller_manager(self) -> Daemon:
+        """Start a controller manager beside the one that runs, as if each took itself for the leader."""
+        first = self.controller_manager
+        if self._second is None:
+            self._second = Daemon("second controller manager", first.argv, log=self.folder / "second-manager.log")
+        self._second.start()
+        return self._second
 
     # ------------------------------------------------------------------------------------------------ for using
 
@@ -213,6 +240,7 @@ class ControlPlane:
         )
         try:
             self.etcd = self._launch("etcd", etcd)
+            self.etcd_state = self._state_of_etcd(etcd_port, peer_port)
             self.apiserver = self._launch("kube-apiserver", apiserver)
             self.wait(self._server_ready, "the API server is ready")
         except DaemonDied:
@@ -221,6 +249,11 @@ class ControlPlane:
                 daemon.log.unlink(missing_ok=True)
             self._daemons.clear()
             raise
+
+    def _state_of_etcd(self, port: int, peer_port: int) -> EtcdState:
+        client, peer = f"https://127.0.0.1:{port}", f"https://127.0.0.1:{peer_port}"
+        pair, authority = self._files.etcd, self.authority
+        return EtcdState(self.folder / "etcd", client=client, peer=peer, pair=pair, authority=authority)
 
     def _start_clients(self) -> None:
         for name, pair in self._clients.items():

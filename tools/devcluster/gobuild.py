@@ -8,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tools.devcluster.parts import PARTS, Part
+from tools.devcluster.parts import CONTROL_PLANE, Part
 from tools.devcluster.process import Daemon
 
 _GO_NEEDED = (1, 26)
@@ -28,7 +28,7 @@ def require_go(part: Part) -> None:
     needed = ".".join(map(str, _GO_NEEDED))
     help_ = (
         f"Install Go {needed} or newer (unpack the archive of go.dev/dl and put go/bin on PATH), or set "
-        f"KUBEBUILDER_ASSETS to a folder that has: {', '.join(PARTS)}"
+        f"KUBEBUILDER_ASSETS to a folder that has: {', '.join(CONTROL_PLANE)}"
     )
     if shutil.which("go") is None:
         raise MissingToolError(

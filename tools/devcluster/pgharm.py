@@ -20,8 +20,8 @@ from tools.devcluster.process import wait_until
 from tools.devcluster.scratch import Scratch
 
 _BLOCK = 1 << 20
-# WAL is kept short, so that it fits a small disk
-_SMALL = {"max_wal_size": "64MB", "min_wal_size": "32MB"}
+# WAL is kept short, so that it fits a small disk; connections few, so that they can be taken soon
+_SMALL = {"max_wal_size": "64MB", "min_wal_size": "32MB", "max_connections": "60"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,9 +230,10 @@ class Postgres:
         )
         self._daemon.log.unlink(missing_ok=True)  # what it says of an earlier life must not be read as of this one
         self._daemon.start()
-        wait_until(self._answers, what="PostgreSQL answers", daemons=[self._daemon], seconds=60)
+        wait_until(self.answers, what="PostgreSQL answers", daemons=[self._daemon], seconds=60)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it answers queries now."""
         # Only our server knows this password, and scram proves it to us too: it cannot be somebody else's.
         try:
             with psycopg.connect(self.url, connect_timeout=5) as connection:
