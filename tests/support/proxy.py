@@ -231,6 +231,7 @@ class FaultProxy:
         async with self._send(request, body) as answer:
             headers = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP}
             response = web.StreamResponse(status=answer.status, headers=headers)
+            await self._reach(Way.BACK)
             await response.prepare(request)
             async for chunk in answer.content.iter_any():
                 await self._reach(Way.BACK)
