@@ -1,0 +1,86 @@
+"""Counting from outside: what is owed, lost and double, whoever schedules."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos.history import Action, ClientOp, Entry, History, Meta, NodePhase, NodeSight, Phase
+from tests.chaos.outside import Owed, outcome, tick_of
+
+M = 60
+T0 = 28_333_333 * M
+"""A full minute."""
+
+
+def op(action: Action, at: float, phase: Phase = Phase.OK) -> ClientOp:
+    return ClientOp(at=T0 + at, source="c", op=f"{action}-{at}", phase=phase, action=action, namespace="n", name="s")
+
+
+def start(tick: int, *, job: str, pod: str, lag: float = 1.0) -> NodeSight:
+    return NodeSight(
+        at=T0 + tick + lag,
+        source="nodes",
+        phase=NodePhase.START,
+        namespace="n",
+        pod_uid=pod,
+        pod_name=pod,
+        job_uid=job,
+        job_name=f"s-{(T0 + tick) // M}",
+        run_id=None,
+        n=None,
+        scheduled_time=None,
+    )
+
+
+def counted(*entries: Entry, until: float = 200) -> tuple[list[int], list[int], list[int], list[int]]:
+    found = outcome(History.of(Meta(seed=1, seconds=1, command=""), entries), until=T0 + until)
+    parts = (sorted(found.owed), found.lost, found.doubles, found.crowds)
+    return tuple([one.tick - T0 for one in part] for part in parts)  # type: ignore[return-value]
+
+
+CREATED = op(Action.CREATE, 10)
+RUNS = [start(tick, job=f"j{tick}", pod=f"p{tick}") for tick in (60, 120, 180)]
+
+
+def test_each_minute_of_its_life_is_owed() -> None:
+    assert counted(CREATED, *RUNS) == ([60, 120, 180], [], [], [])
+
+
+def test_a_tick_without_a_start_is_lost() -> None:
+    assert counted(CREATED, RUNS[0], RUNS[2])[1] == [120]
+
+
+def test_two_jobs_for_one_tick_are_a_double_and_two_pods_of_one_job_a_crowd() -> None:
+    again = start(60, job="other", pod="q60")
+    beside = start(120, job="j120", pod="q120")
+    assert counted(CREATED, *RUNS, again, beside)[2:] == ([60], [120])
+
+
+@pytest.mark.parametrize(
+    ("ops", "owed"),
+    [
+        pytest.param([op(Action.SUSPEND, 61)], [], id="suspended a moment after the tick"),
+        pytest.param([op(Action.SUSPEND, 70), op(Action.RESUME, 130)], [60, 180], id="suspended for a tick"),
+        pytest.param([op(Action.SUSPEND, 70), op(Action.RESUME, 130, Phase.INFO)], [60], id="nobody knows if resumed"),
+        pytest.param([op(Action.DELETE, 90), op(Action.CREATE, 100)], [60, 120, 180], id="recreated between ticks"),
+        pytest.param([op(Action.DELETE, 118), op(Action.CREATE, 122)], [60, 180], id="recreated around a tick"),
+    ],
+)
+def test_what_people_do_changes_what_is_owed(ops: list[ClientOp], owed: list[int]) -> None:
+    assert counted(CREATED, *ops)[0] == owed
+
+
+def test_a_creation_that_nobody_confirmed_owes_nothing() -> None:
+    assert counted(op(Action.CREATE, 10, Phase.INVOKE), op(Action.CREATE, 12, Phase.INFO))[0] == []
+
+
+def test_ours_says_itself_what_it_was_started_for() -> None:
+    own = {"job_name": "s-abc-123", "schedule_name": "s", "scheduled_time": T0 + 60}
+    shown = {**{field: getattr(RUNS[0], field) for field in NodeSight.__slots__}, **own}
+    assert tick_of(_sight(shown)) == Owed("n", "s", T0 + 60)
+
+
+def _sight(shown: dict[str, object]) -> NodeSight:
+    base = {"at": 1.0, "source": "nodes", "namespace": "n", "pod_uid": "p", "pod_name": "p", "job_uid": "j"}
+    rest = {"phase": NodePhase.START, "run_id": None, "n": None}
+    return NodeSight(**{**base, **rest, **shown})  # type: ignore[arg-type]
