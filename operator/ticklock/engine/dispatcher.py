@@ -66,7 +66,7 @@ class Dispatcher:
         """Bind a batch and hand it to the launchers."""
         if self.queue.qsize() > self.batch:
             return 0.005  # The launchers are behind: what is not bound here another replica may bind.
-        with timed(self.meter, "bind"):
+        with timed(self.meter, "bind", self.monotonic):
             outcome = await self.ledger.bind(ttl=self.claim, limit=self.batch, verified=self.verified)
         if outcome.bound:
             await failpoint("after-bind")
@@ -85,7 +85,7 @@ class Dispatcher:
 
     async def rescue(self) -> float:
         """Take over bound attempts whose replica did not finish them in time."""
-        with timed(self.meter, "stranded"):
+        with timed(self.meter, "stranded", self.monotonic):
             stranded = await self.ledger.claim_stranded(ttl=self.claim, limit=self.batch)
         if stranded:
             await failpoint("after-rescue")

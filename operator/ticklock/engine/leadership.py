@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -57,6 +59,9 @@ class Leadership:
     """Why nothing may be decided for fear of lost commits."""
     launching: Callable[[], bool]
     """Whether this replica launches Jobs right now."""
+    monotonic: Callable[[], float] = time.monotonic
+    chance: Callable[[], float] = random.random
+    """A number from 0 to 1, for jitter."""
     leading: bool = False
     reconciler: Reconciler | None = None
     on_term: Callable[[int], None] | None = None
@@ -90,9 +95,23 @@ class Leadership:
             self.ledger, self.jobs, self.job_feed, self.objects, self.meter, epoch, self.quarantined
         )
         self.reconciler = reconciler = Reconciler(
-            self.ledger, self.objects, self.jobs, self.wakeups, self.meter, epoch, self.settings.list_every
+            self.ledger,
+            self.objects,
+            self.jobs,
+            self.wakeups,
+            self.meter,
+            epoch,
+            self.settings.list_every,
+            self.monotonic,
         )
-        observer = Observer(self.ledger, self.jobs, self.wakeups, self.meter, Courtesy(self.launching, RECORD_SECONDS))
+        observer = Observer(
+            self.ledger,
+            self.jobs,
+            self.wakeups,
+            self.meter,
+            Courtesy(self.launching, RECORD_SECONDS, self.monotonic),
+            self.monotonic,
+        )
         reporter = Reporter(
             self.ledger,
             self.objects,
@@ -102,7 +121,7 @@ class Leadership:
             epoch,
             asyncio.Semaphore(self.settings.status_concurrency),
             self.settings.report_pause,
-            Courtesy(self.launching, REPORT_SECONDS),
+            Courtesy(self.launching, REPORT_SECONDS, self.monotonic),
         )
         janitor = Janitor(
             self.ledger,
@@ -115,6 +134,7 @@ class Leadership:
             self.now,
             self.settings.keep_audit,
             self.settings.keep_job_logs,
+            self.monotonic,
         )
         async with asyncio.TaskGroup() as group:
             feeds = [
@@ -135,7 +155,8 @@ class Leadership:
                 feed.cancel()
 
     def _loop(self, name: str, step: Step, stop: Stop, channel: str | None = None) -> Loop:
-        return Loop(name, step, self.meter, stop, None if channel is None else partial(self.wakeups.wait, channel))
+        wait = None if channel is None else partial(self.wakeups.wait, channel)
+        return Loop(name, step, self.meter, stop, wait, monotonic=self.monotonic, chance=self.chance)
 
 
 async def _listed() -> None:

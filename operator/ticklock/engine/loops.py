@@ -46,13 +46,13 @@ class Stop:
 
 
 @contextmanager
-def timed(meter: Meter, operation: str) -> Iterator[None]:
+def timed(meter: Meter, operation: str, monotonic: Callable[[], float]) -> Iterator[None]:
     """Observe how long a transaction that decides takes, successful or not."""
-    began = time.monotonic()
+    began = monotonic()
     try:
         yield
     finally:
-        meter.observe("claim_seconds", time.monotonic() - began, operation=operation)
+        meter.observe("claim_seconds", monotonic() - began, operation=operation)
 
 
 Step = Callable[[], Awaitable[float]]
@@ -71,6 +71,9 @@ class Loop:
     """How to pass the time between steps; may return early on a hint."""
     beats: dict[str, float] = field(default_factory=dict)
     """When each duty last made a step, by the monotonic clock; shared by the loops of a replica."""
+    monotonic: Callable[[], float] = time.monotonic
+    chance: Callable[[], float] = random.random
+    """A number from 0 to 1, for jitter."""
     failures: int = 0
     unforeseen: int = 0
 
@@ -78,7 +81,7 @@ class Loop:
         """Run until stopped. Superseded leaves at once: somebody else has this duty now."""
         while not self.stop:
             pause = await self.once()
-            self.beats[self.name] = time.monotonic()
+            self.beats[self.name] = self.monotonic()
             if pause > 0 and not self.stop:
                 await self._pass(pause)
             else:
@@ -110,7 +113,7 @@ class Loop:
         if self.failures in {1, 10} or self.failures % 100 == 0:
             log.warning("duty has to wait", duty=self.name, cause=cause, failures=self.failures)
         pause: float = min(_FIRST_PAUSE * 2 ** min(self.failures, 10), _LONGEST_PAUSE)
-        return max(pause * random.uniform(0.5, 1.0), retry_after or 0.0)
+        return max(pause * (0.5 + self.chance() / 2), retry_after or 0.0)
 
     def _exhausted(self) -> bool:
         """Count a failure nobody foresaw; tell whether to give up."""

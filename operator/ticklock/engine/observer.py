@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -30,6 +32,7 @@ class Observer:
     wakeups: Wakeups
     meter: Meter
     courtesy: Courtesy
+    monotonic: Callable[[], float] = time.monotonic
     endings: dict[JobUid, Ending] = field(default_factory=dict)
     unstarted: dict[JobUid, JobView] = field(default_factory=dict)
     """Suspended Jobs that somebody deletes: never started, to be let go or staged anew."""
@@ -61,7 +64,7 @@ class Observer:
         batch = dict(list(self.endings.items())[:_BATCH])
         if batch:
             await failpoint("before-record")
-            with timed(self.meter, "record"):
+            with timed(self.meter, "record", self.monotonic):
                 await self._record(list(batch.values()))
             await failpoint("after-record")
             for uid in batch:

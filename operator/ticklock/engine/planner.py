@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,10 +23,11 @@ class Planner:
     wakeups: Wakeups
     meter: Meter
     ahead: timedelta
+    monotonic: Callable[[], float] = time.monotonic
 
     async def step(self) -> float:
         """Plan a batch; come back at once if it was full, and wake the stager if it held anything."""
-        with timed(self.meter, "plan"):
+        with timed(self.meter, "plan", self.monotonic):
             planned = await self.ledger.plan(horizon=self.ahead + timedelta(seconds=POLL_SECONDS), limit=_BATCH)
         if planned:
             await failpoint("after-plan")

@@ -6,6 +6,7 @@ A duty that dies ends the process loudly; a stop lets running steps finish, give
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class Heart:
     """Whether this replica leads and has stored every object as it stands."""
     on_leader: Callable[[], None] = lambda: None
     """Called while somebody leads: edits are being stored."""
+    monotonic: Callable[[], float] = time.monotonic
     last: Pulse | None = None
     beaten_at: float | None = None
     failing_since: float | None = None
@@ -54,11 +56,11 @@ class Heart:
         try:
             self.last = await self.ledger.pulse(leading=self.leading())
         except (Transient, Unready) as error:
-            self.failing_since = self.failing_since or time.monotonic()
+            self.failing_since = self.failing_since or self.monotonic()
             self.cause = str(error)
             self.meter.gauge("can_launch", 0, reason=Reason.DATABASE_UNAVAILABLE.value)
             raise
-        self.beaten_at, self.failing_since, self.cause = time.monotonic(), None, self.last.quarantined
+        self.beaten_at, self.failing_since, self.cause = self.monotonic(), None, self.last.quarantined
         if self.last.leaderless_seconds < _LEADERLESS_SECONDS:
             self.on_leader()
         self._meter(self.last)
@@ -77,7 +79,7 @@ class Heart:
         """Seconds until the next planned attempt is due, as far as the last beat knew."""
         if self.last is None or self.last.next_due_in is None or self.beaten_at is None:
             return PULSE_SECONDS
-        left = self.beaten_at + self.last.next_due_in - time.monotonic()
+        left = self.beaten_at + self.last.next_due_in - self.monotonic()
         return left if left > 0 else _PAST_DUE_SECONDS
 
     def quarantined(self) -> str | None:
@@ -110,6 +112,9 @@ class Replica:
     grace: timedelta = timedelta(seconds=25)
     beats: dict[str, float] = field(default_factory=dict)
     """When each duty last made a step."""
+    monotonic: Callable[[], float] = time.monotonic
+    chance: Callable[[], float] = random.random
+    """A number from 0 to 1, for jitter."""
 
     async def run(self) -> None:
         """Run until asked to stop; then finish what is bound, give everything back, and return."""
@@ -145,7 +150,7 @@ class Replica:
 
     async def _mark(self) -> None:
         """Write marks until everything that was bound here is launched and marked, also while stopping."""
-        loop = Loop("marker", self.dispatcher.mark, self.meter, Stop())
+        loop = Loop("marker", self.dispatcher.mark, self.meter, Stop(), monotonic=self.monotonic, chance=self.chance)
         while not (self.stop and self.dispatcher.idle):  # noqa: ASYNC110 - each round is work, not a look
             await asyncio.sleep(await loop.once())
 
@@ -157,4 +162,4 @@ class Replica:
 
     def _loop(self, name: str, step: Step, channel: str | None = None) -> Loop:
         wait = None if channel is None else partial(self.wakeups.wait, channel)
-        return Loop(name, step, self.meter, self.stop, wait, self.beats)
+        return Loop(name, step, self.meter, self.stop, wait, self.beats, self.monotonic, self.chance)

@@ -7,6 +7,7 @@ the database. So a create that was lost, repeated, or delivered late does no har
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,10 +53,11 @@ class Stager:
     slots: asyncio.Semaphore
     now: Callable[[], datetime | None]
     """The database's time, estimated."""
+    monotonic: Callable[[], float] = time.monotonic
 
     async def step(self) -> float:
         """Claim a batch, create its Jobs, store which Job stands for which attempt."""
-        with timed(self.meter, "stage"):
+        with timed(self.meter, "stage", self.monotonic):
             claim = await self.ledger.claim_for_staging(ahead=self.ahead, ttl=self.claim, limit=self.batch)
         if claim.orders:
             await failpoint("after-claim")
