@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from ticklock.domain.errors import Superseded
+from ticklock.domain.errors import Superseded, Transient, Unready
 from ticklock.engine.courtesy import RECORD_SECONDS, REPORT_SECONDS, Courtesy
 from ticklock.engine.janitor import Janitor
 from ticklock.engine.lookup import Lookup
@@ -71,8 +71,12 @@ class Leadership:
         return self.leading and self.reconciler is not None and self.reconciler.caught_up
 
     async def lead(self, stop: Stop) -> None:
-        """Lead until cancelled, stopped, or superseded by another term."""
-        epoch = await self.ledger.open_term()
+        """Lead until cancelled, stopped, or superseded by another term; not at all while no term can be begun."""
+        try:
+            epoch = await self.ledger.open_term()
+        except (Transient, Unready) as error:
+            log.warning("term cannot begin", cause=str(error))
+            return
         await failpoint("after-term")
         log.info("term begins", epoch=epoch)
         self.leading = True
