@@ -457,3 +457,22 @@ async def test_a_lock_lost_with_the_commits_is_not_missed_under_forbid(world: Wo
     claim = await world.ledger.claim_for_staging(ahead=TTL, ttl=TTL, limit=10)
     assert list(claim.orders) == []
     assert {blocker.key for blocker in claim.blockers} == {key_of(world.cluster, item, tick)}
+
+
+async def test_a_run_rebuilt_from_its_job_holds_the_lock_until_its_pods_are_gone(world: World) -> None:
+    """The Job was deleted just before: its end is recorded in the same breath, its pods may live on."""
+    item = declared(expression="@every 4s", concurrency=ConcurrencyPolicy.REPLACE)
+    await world.store(item)
+    tick = item.created_at + seconds(4)
+    await lose_incarnation(world)
+    deleted = replace(started(job(world.cluster, item, tick)), deleting=True)
+    await reconcile_all(world, [deleted], [item])
+    assert (await world.verdicts())[0] == ("Stopped", "JobDeleted")
+    await world.plan()
+    await world.make_due()
+    claim = await world.ledger.claim_for_staging(ahead=TTL, ttl=TTL, limit=10)
+    assert list(claim.orders) == []
+    assert {blocker.key for blocker in claim.blockers} == {key_of(world.cluster, item, tick)}
+    await world.ledger.free_lock(key_of(world.cluster, item, tick))
+    await world.make_due()
+    assert len((await world.ledger.claim_for_staging(ahead=TTL, ttl=TTL, limit=10)).orders) == 1

@@ -27,6 +27,22 @@ WHERE cluster = :cluster AND (run_id, n) IN (SELECT * FROM unnest(CAST(:run_ids 
 RETURNING namespace, queue_name, job_name, run_id
 """)
 
+_TAKE_SUSPECT = sql("""
+INSERT INTO queue_locks (cluster, namespace, queue_name, job_name, run_id, n, token, suspect, expires)
+SELECT DISTINCT ON (s.namespace, s.queue_name, s.name)
+       a.cluster, s.namespace, s.queue_name, s.name, a.run_id, a.n, a.claim_token, true,
+       clock_timestamp() + interval '300 seconds'
+FROM unnest(CAST(:run_ids AS uuid[]), CAST(:ns AS int[])) AS x(run_id, n)
+JOIN attempts a ON a.run_id = x.run_id AND a.n = x.n
+JOIN schedules s ON s.cluster = a.cluster AND s.uid = a.schedule_uid
+WHERE a.cluster = :cluster AND a.job_uid IS NOT NULL AND s.concurrency <> 'Allow'
+  AND NOT EXISTS (SELECT FROM queue_locks l WHERE l.run_id = a.run_id AND l.n = a.n)
+ORDER BY s.namespace, s.queue_name, s.name, a.scheduled_time DESC
+ON CONFLICT (cluster, namespace, queue_name, job_name) DO NOTHING
+RETURNING namespace, queue_name, job_name, run_id
+""")
+"""For runs that hold none: begun under Allow, or rebuilt after the ledger had lost their bind."""
+
 _WAKE = sql("""
 UPDATE attempts SET not_before = NULL
 WHERE cluster = :cluster AND schedule_uid = ANY(CAST(:uids AS text[])) AND state = 'planned'
@@ -46,8 +62,9 @@ async def release_locks(connection: AsyncConnection, db: Database, keys: Sequenc
 
 
 async def suspect_locks_of(connection: AsyncConnection, db: Database, keys: Sequence[AttemptKey]) -> None:
-    """Keep what these attempts held until somebody has looked for their pods."""
+    """Let nobody pass until somebody has looked for the pods of these attempts; they keep their locks, or take them."""
     await _change(connection, db, keys, statement=_SUSPECT, message="lock suspect")
+    await _change(connection, db, keys, statement=_TAKE_SUSPECT, message="lock suspect")
 
 
 async def _change(
