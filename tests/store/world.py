@@ -83,6 +83,22 @@ class World:
     async def state_of(self, item: Declared) -> Any:
         return await self.one("SELECT * FROM schedule_state WHERE cluster = :cluster AND uid = :uid", uid=item.ref.uid)
 
+    async def run_of(self, key: AttemptKey) -> Any:
+        return await self.one("SELECT * FROM runs WHERE id = :run_id", run_id=key.run_id)
+
+    async def log_of(self, key: AttemptKey) -> tuple[str, str]:
+        """Return status and remark of an attempt's line in the JobLog."""
+        row = await self.one("SELECT * FROM job_logs WHERE run_id = :run_id AND n = :n", run_id=key.run_id, n=key.n)
+        return row.status, row.remark
+
+    async def locks(self) -> dict[str, bool]:
+        """Return the names of the schedules whose locks are held, and whether each is suspect."""
+        return {row.job_name: row.suspect for row in await self.sql("SELECT * FROM queue_locks")}
+
+    async def lose_incarnation(self) -> None:
+        """Let the database be another one than the one that was compared with the cluster."""
+        await self.sql("UPDATE clusters SET incarnation = 'of another life' WHERE cluster = :cluster")
+
     # ---------------------------------------------------------------------------------------------------------- time
 
     async def make_due(self, *, seconds: float = 0.01, item: Declared | None = None) -> None:
@@ -163,14 +179,20 @@ class World:
         """Stage, bind and launch the oldest planned attempt, whenever its tick is."""
         order = min(await self.claim(), key=lambda one: one.scheduled_time)
         await self.ledger.store_staged([with_job(order)])
-        await self.sql(
-            "UPDATE attempts SET due_at = clock_timestamp(), claimed_until = NULL WHERE run_id = :run_id",
-            run_id=order.key.run_id,
-        )
+        await self._due_now(order.key)
         (bound,) = (await self.bind()).bound
         await self.launch([bound])
-        await self.sql("UPDATE attempts SET claimed_until = NULL WHERE state = 'planned'")
+        await self._unclaim()
         return bound
+
+    async def _due_now(self, key: AttemptKey) -> None:
+        await self.sql(
+            "UPDATE attempts SET due_at = clock_timestamp(), claimed_until = NULL WHERE run_id = :run_id",
+            run_id=key.run_id,
+        )
+
+    async def _unclaim(self) -> None:
+        await self.sql("UPDATE attempts SET claimed_until = NULL WHERE state = 'planned'")
 
 
 def with_job(order: StageOrder, uid: str | None = None) -> tuple[StageOrder, JobUid, str]:

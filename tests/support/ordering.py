@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDERS = ("unit", "engine", "store", "cluster", "demo", "chaos")
+FOLDERS = ("unit", "engine", "simulation", "store", "cluster", "demo", "chaos")
 # a folder without a marker of its own runs the real thing, like this one
 _MARKER_OF = {"demo": "cluster"}
 _ROOT = Path(__file__).parents[1]
@@ -19,7 +19,7 @@ def folder_of(item: pytest.Item) -> str:
 
 
 def mark_and_sort(items: list[pytest.Item]) -> None:
-    """Mark each test by its folder and sort in the order of the folders; within one the order stays as it is."""
+    """Mark each test by its folder and sort as `FOLDERS` does; within one the order stays as it is."""
     for item in items:
         folder = folder_of(item)
         if folder in FOLDERS:

@@ -1,0 +1,75 @@
+"""`python -m tests.simulation --seeds 0..2000`: run seeds. `--seed 7 --trace`: tell the story of one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from tests.simulation.crew import Crew
+from tests.simulation.run import Outcome, quiet, run_seed, telling
+from tests.simulation.sabotage import NOTHING, SABOTAGES
+
+
+def main(argv: Sequence[str]) -> int:
+    asked = _arguments(argv)
+    if asked.seed is not None:
+        return _one(asked.seed, asked.sabotage, trace=asked.trace)
+    first, _, end = asked.seeds.partition("..")
+    return _many(range(int(first), int(end)), asked.sabotage, jobs=asked.jobs)
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", default="0..2000", help="first..end, the end not included")
+    parser.add_argument("--seed", type=int, help="this one alone")
+    parser.add_argument("--trace", action="store_true", help="with --seed: tell its story")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="switch a guard off: then seeds must fail")
+    return parser.parse_args(argv)
+
+
+def _one(seed: int, sabotage: str | None, *, trace: bool) -> int:
+    (telling if trace else quiet)()
+    outcome = run_seed(seed, traced=trace, sabotage=SABOTAGES[sabotage] if sabotage else NOTHING)
+    if trace:
+        sys.stdout.write(outcome.story)
+    for failure in outcome.failures:
+        print(f"FAILED seed {seed}: {failure}")
+    verdict = "FAILED" if outcome.failures else "ok"
+    print(f"seed {seed}: {verdict}, {outcome.seconds:.0f} s simulated, {outcome.steps} steps")
+    return int(bool(outcome.failures))
+
+
+def _many(seeds: range, sabotage: str | None, *, jobs: int) -> int:
+    began = time.monotonic()
+    with Crew(jobs) as crew:
+        outcomes = list(crew.outcomes(seeds, sabotage))
+    took = time.monotonic() - began
+    failed = [outcome for outcome in outcomes if outcome.failures]
+    for outcome in failed:
+        print(f"FAILED seed {outcome.seed}: {outcome.failures[0]}")
+        more = f" --sabotage {sabotage}" if sabotage else ""
+        print(f"       replay: python -m tests.simulation --seed {outcome.seed} --trace{more}")
+    print(summary(outcomes, took, jobs))
+    return int(bool(failed))
+
+
+def summary(outcomes: Sequence[Outcome], took: float, jobs: int) -> str:
+    """Tell what the seeds amounted to."""
+    faults: Counter[str] = sum((outcome.faults for outcome in outcomes), Counter())
+    rate, failed = len(outcomes) / took, sum(bool(outcome.failures) for outcome in outcomes)
+    ticks, launches = (sum(getattr(outcome, what) for outcome in outcomes) for what in ("ticks", "launches"))
+    hours, steps = sum(outcome.seconds for outcome in outcomes) / 3600, sum(outcome.steps for outcome in outcomes)
+    lines = [
+        f"{len(outcomes)} seeds in {took:.1f} s, {rate:.1f} seeds/s on {jobs} processes; {failed} failed",
+        f"{ticks} runs, {launches} launches, {hours:.1f} simulated hours, {steps} steps",
+        "faults: " + ", ".join(f"{name} {number}" for name, number in sorted(faults.items())),
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

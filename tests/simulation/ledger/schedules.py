@@ -1,0 +1,244 @@
+"""`store/schedules.py`, `specs.py`, `edits.py` and `triggers.py`: specs in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from tests.simulation.ledger.chronicle import Entry, Tx, announce, mark_dirty
+from tests.simulation.ledger.deletion import bury, judge_planned, planned_of
+from tests.simulation.ledger.planning import IS_TICK, NewRun, cursor_of, insert_runs, new_runs, timetable_of
+from tests.simulation.ledger.rows import AttemptRow, ScheduleRow, StateRow
+from ticklock.domain.backlog import plan
+from ticklock.domain.model import AttemptState, Declared, ObjectRef, trigger_key
+from ticklock.domain.reasons import Reason
+from ticklock.ports import Leftover
+
+FRESH = timedelta(seconds=60)
+_LONGEST = 128
+
+
+def known_objects(tx: Tx) -> list[ObjectRef]:
+    return [row.ref for row in tx.book.schedules.rows.values() if row.deleted_at is None]
+
+
+def reconcile(tx: Tx, epoch: int, objects: Sequence[Declared], gone: Sequence[ObjectRef]) -> tuple[int, list[Leftover]]:
+    tx.gate()
+    tx.fence(epoch)
+    book = tx.book
+    changed = [item for item in objects if _differs(tx, item)]
+    live = {uid for uid, row in book.schedules.rows.items() if row.deleted_at is None}
+    buried = [ref for ref in gone if ref.uid in live]
+    if not changed and not buried:
+        return 0, []
+    former = namesakes(tx, [item for item in changed if item.ref.uid not in live])
+    dead = {ref.uid: ref for ref in (*buried, *former)}
+    leftovers = [job for ref in dead.values() for job in bury(tx, ref)]
+    known = dict(book.schedules.rows)
+    store_new(tx, [item for item in changed if item.ref.uid not in known])
+    for item in changed:
+        leftovers += _store(tx, item, known.get(item.ref.uid))
+    return len(changed) + len(dead), leftovers
+
+
+def _differs(tx: Tx, item: Declared) -> bool:
+    row = tx.book.schedules.get(item.ref.uid)
+    if row is None:
+        return not item.deleting
+    if row.deleted_at is not None:
+        return row.generation == 0 and not item.deleting
+    last = tx.book.states[item.ref.uid].last_trigger
+    return item.deleting or _edited(item, row) or (item.trigger is not None and trigger_mark(item.trigger) != last)
+
+
+def _edited(item: Declared, row: ScheduleRow) -> bool:
+    if item.generation != row.generation:
+        return item.generation > row.generation
+    problem = (item.problem.reason.value, item.problem.message) if item.problem else (None, None)
+    return problem != (row.problem_reason, row.problem_message)
+
+
+def namesakes(tx: Tx, news: Sequence[Declared]) -> list[ObjectRef]:
+    names = {(item.ref.namespace, item.ref.name): item.ref.uid for item in news}
+    return [
+        row.ref
+        for row in tx.book.schedules.rows.values()
+        if row.deleted_at is None and names.get((row.ref.namespace, row.ref.name), row.ref.uid) != row.ref.uid
+    ]
+
+
+def _store(tx: Tx, item: Declared, row: ScheduleRow | None) -> list[Leftover]:
+    if row is None:
+        _take_trigger(tx, item, last=None)
+        return []
+    if item.deleting:
+        return bury(tx, item.ref)
+    last = tx.book.states[item.ref.uid].last_trigger
+    leftovers = _store_edit(tx, item, row) if _edited(item, row) else []
+    _take_trigger(tx, item, last=last)
+    mark_dirty(tx, [item.ref.uid])
+    return leftovers
+
+
+# ---------------------------------------------------------------------------------------------------------------- specs
+
+
+def store_new(tx: Tx, items: Sequence[Declared]) -> None:
+    for item in items:
+        start = item.created_at if tx.now - item.created_at <= FRESH else tx.now
+        cursor = max(start, item.witness) if item.witness else start
+        if item.ref.uid in tx.book.in_force and item.witness is not None:
+            tx.book.stored_anew[item.ref.uid] = item.witness
+        _upsert(tx, item)
+        if item.ref.uid not in tx.book.states:
+            seq = item.ledger_seq
+            state = StateRow(cursor, next_tick(item, cursor), None, seq, seq, item.witness)
+            tx.book.states.put(item.ref.uid, state)
+        _tell_problem(tx, item)
+
+
+def _upsert(tx: Tx, item: Declared) -> None:
+    new = item.ref.uid not in tx.book.in_force
+    fresh = new and tx.now - item.created_at <= FRESH
+    running = item.rule is not None and not item.rule.suspend
+    tx.book.follow(
+        item.ref.uid, item.created_at if fresh else tx.now, item.rule.expression if item.rule and running else None
+    )
+    problem = item.problem
+    common = {
+        "ref": item.ref,
+        "generation": item.generation,
+        "created_at": item.created_at,
+        "effective_at": tx.now,
+        "problem_reason": problem.reason.value if problem else None,
+        "problem_message": problem.message if problem else None,
+    }
+    rule = item.rule
+    if rule is None:
+        tx.book.schedules.put(item.ref.uid, ScheduleRow(**common))  # type: ignore[arg-type]
+        return
+    row = ScheduleRow(
+        **common,  # type: ignore[arg-type]
+        expression=rule.expression,
+        time_zone=rule.time_zone,
+        suspend=rule.suspend,
+        concurrency=rule.concurrency,
+        starting_deadline=rule.starting_deadline,
+        keep_successful=rule.keep_successful,
+        keep_failed=rule.keep_failed,
+        queue=rule.queue,
+        priority=int(rule.priority),
+        job_template=rule.job_template,
+    )
+    tx.book.schedules.put(item.ref.uid, row)
+
+
+def next_tick(item: Declared, after: datetime) -> datetime | None:
+    rule = item.rule
+    if rule is None or rule.suspend:
+        return None
+    return timetable_of(rule.expression, rule.time_zone, item.created_at).next(after)
+
+
+def _tell_problem(tx: Tx, item: Declared) -> None:
+    if item.problem is not None:
+        announce(tx, item.ref, "Warning", item.problem.reason, note=item.problem.message, action="Parse")
+
+
+# ---------------------------------------------------------------------------------------------------------------- edits
+
+
+def _store_edit(tx: Tx, item: Declared, row: ScheduleRow) -> list[Leftover]:
+    cursor = cursor_of(tx.book.states[item.ref.uid])
+    _settle(tx, row, cursor)
+    _upsert(tx, item)
+    leftovers = _revise(tx, item)
+    until = max(tx.now, cursor)
+    _plan_gap(tx, item, until)
+    state = tx.book.states[item.ref.uid]
+    tx.book.states.put(item.ref.uid, replace(state, cursor=max(state.cursor, until), next_tick=next_tick(item, until)))
+    _tell_problem(tx, item)
+    return leftovers
+
+
+def _settle(tx: Tx, row: ScheduleRow, cursor: datetime) -> None:
+    """Plan the old timetable's ticks up to now."""
+    if row.expression is None or row.suspend or cursor >= tx.now:
+        return
+    timetable = timetable_of(row.expression, row.time_zone, row.created_at)
+    owed = plan(timetable, cursor=cursor, now=tx.now, horizon=timedelta(0), deadline=row.starting_deadline)
+    insert_runs(tx, new_runs(row, owed))
+
+
+def _revise(tx: Tx, item: Declared) -> list[Leftover]:
+    rows = planned_of(tx, item.ref)
+    verdicts = [entry for row in rows if (entry := _verdict(tx, item, row)) is not None]
+    leftovers = judge_planned(tx, item.ref, rows, verdicts)
+    judged = {entry.key for entry in verdicts}
+    priority = int(item.rule.priority) if item.rule else 1
+    for row in rows:
+        if row.key not in judged:
+            free: dict[str, Any] = {
+                "claimed_by": None,
+                "claimed_until": None,
+                "not_before": None,
+                "reason": None,
+                "message": "",
+            }
+            spec: dict[str, Any] = {"generation": item.generation, "priority": priority, "name_suffix": 0}
+            tx.book.attempts.put(row.key, replace(row, stage=row.stage + 1, staged_uid=None, **spec, **free))
+    return leftovers
+
+
+def _verdict(tx: Tx, item: Declared, row: AttemptRow) -> Entry | None:
+    changed, suspended = Reason.SPEC_CHANGED, Reason.SCHEDULE_SUSPENDED
+    if item.rule is None:
+        message = "the schedule was edited and its new spec cannot be followed"
+        return Entry(row.key, item.ref, changed, message, AttemptState.SKIPPED)
+    if not row.is_tick:
+        return None
+    if item.rule.suspend:
+        message = "the schedule was suspended before this run was bound"
+        return Entry(row.key, item.ref, suspended, message, AttemptState.SKIPPED)
+    if row.scheduled_time > tx.now and next_tick(item, row.scheduled_time - timedelta(seconds=1)) != row.scheduled_time:
+        message = f"the schedule was edited and has no tick at {row.scheduled_time:%FT%TZ} any more"
+        return Entry(row.key, item.ref, changed, message, AttemptState.SKIPPED)
+    return None
+
+
+def _plan_gap(tx: Tx, item: Declared, until: datetime) -> None:
+    """Plan the new timetable's ticks that the old cursor has already passed."""
+    rule = item.rule
+    if rule is None or rule.suspend or until <= tx.now:
+        return
+    timetable = timetable_of(rule.expression, rule.time_zone, item.created_at)
+    gap = plan(timetable, cursor=tx.now, now=tx.now, horizon=until - tx.now, deadline=rule.starting_deadline)
+    insert_runs(tx, new_runs(tx.book.schedules[item.ref.uid], gap))
+
+
+# ------------------------------------------------------------------------------------------------------------- triggers
+
+
+def _take_trigger(tx: Tx, item: Declared, *, last: str | None) -> None:
+    value = item.trigger
+    if value is None or trigger_mark(value) == last:
+        return
+    mark = trigger_mark(value)
+    state = tx.book.states[item.ref.uid]
+    tx.book.states.put(item.ref.uid, replace(state, last_trigger=mark))
+    if mark == item.last_trigger:
+        return
+    if len(value) > _LONGEST or item.problem is not None:
+        announce(tx, item.ref, "Warning", Reason.TRIGGER_REFUSED, note="it cannot be used", action="Trigger")
+        return
+    priority = int(item.rule.priority) if item.rule else 1
+    insert_runs(tx, [NewRun(item.ref, trigger_key(value), tx.now, not IS_TICK, priority, item.generation)])
+
+
+def trigger_mark(value: str) -> str:
+    if len(value) <= _LONGEST:
+        return value
+    return f"{value[:32]}... sha256:{sha256(value.encode(errors='replace')).hexdigest()[:16]}"

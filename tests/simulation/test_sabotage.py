@@ -1,0 +1,16 @@
+"""Each guard is needed: with one of them off, some seed fails."""
+
+import pytest
+
+from tests.simulation.crew import Crew
+from tests.simulation.sabotage import SABOTAGES
+
+_SEEDS = range(160)
+
+
+@pytest.mark.parametrize("guard", sorted(SABOTAGES))
+def test_without_this_guard_some_seed_fails(crew: Crew, guard: str) -> None:
+    outcome = crew.first_failure(_SEEDS, guard)
+    assert outcome is not None, f"no seed noticed: {SABOTAGES[guard].says}"
+    broken = [words for words in outcome.failures if "errors:" in words or "ended by itself" in words]
+    assert not broken, "the sabotage itself is broken; it must not be found by that"
