@@ -203,7 +203,7 @@ class Checker:
         left = [f"object {uid} is not known" for uid in objects if uid not in live]
         left += [f"object {uid} is gone and not buried" for uid in live if uid not in objects]
         for uid, body in objects.items():
-            if uid in live and live[uid].generation != body["metadata"]["generation"]:  # type: ignore[index]
+            if uid in live and live[uid].generation != body["metadata"]["generation"]:
                 left.append(f"object {uid} is not up to date")
         return left
 

@@ -108,7 +108,7 @@ class Controllers:
     def _make_pod(self, job: Body) -> None:
         metadata = job["metadata"]
         self.pods[metadata["uid"]] += 1
-        name = f"{metadata['name']}-{self.pods[metadata['uid']]}"
+        name = f"{metadata['name']}-{metadata['uid'][-4:]}-{self.pods[metadata['uid']]}"
         labels = {"batch.kubernetes.io/controller-uid": metadata["uid"]}
         at = Where("pods", metadata["namespace"], None, None)
         body = {"metadata": {"name": name, "labels": labels}, "status": {"phase": "Pending"}}

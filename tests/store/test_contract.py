@@ -595,6 +595,18 @@ async def test_what_the_witness_covers_is_unknown_and_never_run(both: World) -> 
     assert state.cursor >= item.created_at + seconds(6)
 
 
+async def test_what_was_due_of_an_object_that_is_gone_is_unknown_after_a_quarantine(both: World) -> None:
+    item = declared(expression="@every 3s")
+    await both.store(replace(item, created_at=item.created_at - seconds(4)))
+    await both.plan(seconds(4))
+    await both.lose_incarnation()
+    await lift(both, [], [])
+    verdicts = await both.verdicts()
+    assert verdicts[0] == ("Unknown", "LedgerLost"), "its Job may have run, been released and be gone"
+    assert set(verdicts[1:]) == {("Stopped", "ScheduleDeleted")}, "what was still to come has not run"
+    assert list(await both.ledger.known_objects()) == []
+
+
 async def test_a_bound_run_without_its_job_is_unknown_after_a_quarantine(both: World) -> None:
     item = declared(expression="@every 9s", concurrency=FORBID)
     await both.store(item)

@@ -18,6 +18,8 @@ from ticklock.store.rowlocks import keyed
 from ticklock.store.session import Database, sql
 from ticklock.store.witnesses import LOST
 
+GONE = "the database lost commits and the object is gone: nothing tells whether this run was handled before"
+
 VANISHED = "its Job is gone and nobody saw how it ended; it is never launched again"
 
 _OPEN_ATTEMPTS = sql("""
@@ -85,16 +87,22 @@ def _witnessed(owner: Declared | None, scheduled: datetime | None, *, is_tick: b
     return scheduled <= owner.witness
 
 
-async def lose_planned(connection: AsyncConnection, db: Database, objects: Objects, behind: frozenset[str]) -> None:
-    """Unbound ticks at or below the witness; unbound triggers of an object whose records were lost."""
+async def lose_planned(
+    connection: AsyncConnection, db: Database, objects: Objects, *, behind: frozenset[str], now: datetime
+) -> None:
+    """Unbound ticks at or below the witness; unbound triggers of an object whose records were lost.
+
+    And whatever was due of an object that is gone: its Jobs were released without a witness, so it may have run.
+    """
     rows = await _open_attempts(connection, db)
     lost = [
-        _entry(row, Reason.LEDGER_LOST, LOST)
+        _entry(row, Reason.LEDGER_LOST, LOST if row.schedule_uid in objects else GONE)
         for row in rows.values()
         if row.state == AttemptState.PLANNED
         and (
             _witnessed(objects.get(row.schedule_uid), row.scheduled_time, is_tick=row.is_tick)
             or (not row.is_tick and row.schedule_uid in behind)
+            or (row.schedule_uid not in objects and row.scheduled_time <= now)
         )
     ]
     await judge(connection, db, lost)

@@ -7,18 +7,19 @@ a run that is missing from the first list has its witness in the second.
 Rules, in the order in which they are applied: an unsuspended Job is a launched run, whatever its row says; one that has
 ended is recorded. A suspended Job that its row is not bound to is taken away and its attempt planned anew at a higher
 stage. Whatever else stands at or below the witness was handled before: it becomes Unknown and is never launched
-again. A bound or launched attempt without a Job is Unknown too.
+again. So does what was due of an object that is gone: nothing bears witness of it any more. A bound or launched attempt
+without a Job is Unknown too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ticklock.domain.model import Declared
+from ticklock.domain.model import Declared, ObjectRef
 from ticklock.failpoints import failpoint
 from ticklock.ports import JobView, Leftover
 from ticklock.store.comparison import lose_bound, lose_planned, unstage_unbound
@@ -58,6 +59,8 @@ RETURNING quarantine_reason
 _READ_ALL_AGAIN = sql("UPDATE schedules SET generation = 0 WHERE cluster = :cluster AND deleted_at IS NULL")
 """Generations count from an older number again: whatever the objects say now is newer."""
 
+_LIVE = sql("SELECT uid, namespace, name FROM schedules WHERE cluster = :cluster AND deleted_at IS NULL ORDER BY uid")
+
 _SCHEDULES = sql("SELECT uid FROM schedules WHERE cluster = :cluster")
 
 
@@ -90,13 +93,21 @@ async def reconcile_incarnation(
         await record_ended(connection, db, ours)
         by_uid: dict[str, Declared] = {item.ref.uid: item for item in objects}
         leftovers = await unstage_unbound(connection, db, ours, by_uid)
-        await lose_planned(connection, db, by_uid, behind)
+        await lose_planned(connection, db, by_uid, behind=behind, now=state.now)
+        for ref in await _missing(connection, db, by_uid):
+            await bury(connection, db, ref)
         if not leftovers:
             await lose_bound(connection, db, ours, by_uid)
             await _open(connection, db, state.quarantine_reason)
             log.warning("quarantine is over", jobs=len(jobs), objects=len(objects))
         await failpoint("before-quarantine-commit")
         return leftovers
+
+
+async def _missing(connection: AsyncConnection, db: Database, objects: Mapping[str, Declared]) -> list[ObjectRef]:
+    """Return the schedules whose objects are gone: nobody may start anything of theirs once the gate is open."""
+    rows = await connection.execute(_LIVE, {"cluster": db.cluster})
+    return [ObjectRef(row.namespace, row.name, row.uid) for row in rows if row.uid not in objects]
 
 
 async def _open(connection: AsyncConnection, db: Database, reason: str | None) -> None:

@@ -23,6 +23,7 @@ from ticklock.ports import JobView, Leftover
 
 SET_BACK = "the API server was set back"
 LOST = "the database lost commits; the status of the object says that this run was handled before"
+GONE = "the database lost commits and the object is gone: nothing tells whether this run was handled before"
 VANISHED = "its Job is gone and nobody saw how it ended; it is never launched again"
 
 Objects = Mapping[str, Declared]
@@ -53,6 +54,9 @@ def reconcile_incarnation(tx: Tx, epoch: int, jobs: Sequence[JobView], objects: 
     by_uid: dict[str, Declared] = {item.ref.uid: item for item in objects}
     leftovers = _unstage_unbound(tx, ours, by_uid)
     _lose_planned(tx, by_uid, behind)
+    for ref in [row.ref for row in tx.book.schedules.rows.values() if row.deleted_at is None]:
+        if ref.uid not in by_uid:
+            bury(tx, ref)
     if not leftovers:
         _lose_bound(tx, ours, by_uid)
         _open(tx, reason)
@@ -173,12 +177,13 @@ def _witnessed(owner: Declared | None, scheduled: datetime | None, *, is_tick: b
 
 def _lose_planned(tx: Tx, objects: Objects, behind: frozenset[str]) -> None:
     lost = [
-        entry_of(tx, row, Reason.LEDGER_LOST, LOST, state=AttemptState.UNKNOWN)
+        entry_of(tx, row, Reason.LEDGER_LOST, LOST if row.uid in objects else GONE, state=AttemptState.UNKNOWN)
         for row in tx.book.attempts.open.values()
         if row.state is AttemptState.PLANNED
         and (
             _witnessed(objects.get(row.uid), row.scheduled_time, is_tick=row.is_tick)
             or (not row.is_tick and row.uid in behind)
+            or (row.uid not in objects and row.scheduled_time <= tx.now)
         )
     ]
     judge(tx, lost)
