@@ -208,10 +208,11 @@ class Checker:
         return left
 
     def at_the_end(self) -> None:
+        now = self.world.now()
         for row in self.world.book.attempts.rows.values():
             if not row.state.is_open:
                 self._truth(row)
-        for words in uncovered(self.world.book, self.world.now(), losses=self.losses):
+        for words in uncovered(self.world.book, now, calm_since=self.healed_at or now, losses=self.losses):
             self.fail(words)
         self._truth_of_jobs()
         self._punctual()
@@ -246,7 +247,8 @@ class Checker:
     def _names_of(self, row: AttemptRow) -> set[str]:
         ref = self.world.book.schedules[row.uid].ref
         key = self.world.book.runs[row.key.run_id].run_key
-        return {job_name(ref.name, row.scheduled_time, self.world.book.cluster, ref.uid, key, row.key.n)}
+        parts = (ref.name, row.scheduled_time, self.world.book.cluster, ref.uid, key, row.key.n)
+        return {job_name(*parts, suffix) for suffix in range(row.name_suffix + 1)}
 
     def _excused(self, row: AttemptRow) -> bool:
         """The stale verdict that the documentation names."""

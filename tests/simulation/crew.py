@@ -47,6 +47,14 @@ class Crew:
                     return outcome
         return None
 
+    def with_guards(self, seed: int, sabotage: str) -> Outcome:
+        """Run a seed in the circumstances of a sabotage, with every guard in its place."""
+        return self._pool.submit(_run_guarded, seed, sabotage).result()
+
 
 def _run(seeds: Sequence[int], sabotage: str | None) -> list[Outcome]:
     return [run_seed(seed, sabotage=SABOTAGES[sabotage] if sabotage else NOTHING) for seed in seeds]
+
+
+def _run_guarded(seed: int, sabotage: str) -> Outcome:
+    return run_seed(seed, sabotage=SABOTAGES[sabotage].without)

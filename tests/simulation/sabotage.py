@@ -15,6 +15,7 @@ from tests.simulation.ledger.chronicle import Tx
 from tests.simulation.ledger.rows import AttemptRow
 from tests.simulation.ledger.sim_ledger import SimLedger
 from tests.simulation.network import Weather
+from tests.simulation.replica import Knobs
 from tests.simulation.scenario import Plan
 from ticklock.domain.errors import Conflict, Transient
 from ticklock.domain.model import AttemptState, JobUid
@@ -53,6 +54,11 @@ class Sabotage:
 
     def on_jobs(self, jobs: Jobs) -> Jobs:
         return jobs if self.jobs is None else self.jobs(jobs)
+
+    @property
+    def without(self) -> Sabotage:
+        """The same circumstances with every guard in its place."""
+        return Sabotage(changes=self.changes)
 
     def __enter__(self) -> None:
         for place, name, other in self.patches:
@@ -257,10 +263,12 @@ def _of(policy: str, *, deadline: int | None = None, keep: int = 3) -> tuple[Pla
 
 
 _LATE = Weather(late=0.2, twice=0.2)
-_BUSY: dict[str, Any] = {"people": 8, "api": Weather(slow=0.2)}
+_LONG: dict[str, Any] = {"trouble": 24.0, "losses": 0, "restarts": 0}
+_BUSY: dict[str, Any] = {**_LONG, "people": 16, "api": Weather(slow=0.4), "schedules": _of("Allow")}
+_HURRY: dict[str, Any] = {**_LONG, "api": Weather(late=0.25, slow=0.25), "schedules": _of("Allow", deadline=2)}
+_EARLY: dict[str, Any] = {**_LONG, "watch_delay": 2.0, "knobs": Knobs(ahead=timedelta(seconds=5))}
 _LOST: dict[str, Any] = {"losses": 3, "trouble": 24.0}
 _LOST_AND_LATE = {**_LOST, "api": _LATE}
-_IN_A_HURRY: dict[str, Any] = {**_LOST_AND_LATE, "schedules": _of("Allow", deadline=2)}
 
 SABOTAGES: dict[str, Sabotage] = {
     "bind without compare-and-set": Sabotage("a decision can be taken twice", ((SimLedger, "bind", _bind_as_seen),)),
@@ -271,13 +279,13 @@ SABOTAGES: dict[str, Sabotage] = {
         changes={**_LOST_AND_LATE, "schedules": _of("Forbid")},
     ),
     "un-staging without resourceVersion": Sabotage(
-        "a Job launched meanwhile is killed", jobs=PlainDelete, changes=_IN_A_HURRY
+        "a Job launched meanwhile is killed", jobs=PlainDelete, changes=_HURRY
     ),
     "un-staging without a second look": Sabotage(
-        "a started Job counts as one that never was", _unstaging(_deletes_at_sight), changes=_IN_A_HURRY
+        "a started Job counts as one that never was", _unstaging(_deletes_at_sight), changes=_HURRY
     ),
     "409 read as gone": Sabotage(
-        "a Job that was launched counts as one that never was", _unstaging(_gone_at_conflict), changes=_IN_A_HURRY
+        "a Job that was launched counts as one that never was", _unstaging(_gone_at_conflict), changes=_HURRY
     ),
     "time-out of a launch taken for gone": Sabotage("a run that ran is Unknown", jobs=TimeoutIsGone),
     "time-out of a launch taken for done": Sabotage(
@@ -290,7 +298,7 @@ SABOTAGES: dict[str, Sabotage] = {
         "a claim that ran out proves nothing", ((binding, "claim_stranded", _bound_again),)
     ),
     "janitor deletes unbound": Sabotage(
-        "what was just staged is taken away", ((janitor, "contradict", _unbound_is_odd),)
+        "what was just staged is taken away", ((janitor, "contradict", _unbound_is_odd),), changes=_EARLY
     ),
     "release before witness": Sabotage("nothing remembers the run", ((reporting, "releases", _released_unseen),)),
     "staged at any stage": Sabotage(

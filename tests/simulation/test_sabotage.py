@@ -14,3 +14,4 @@ def test_without_this_guard_some_seed_fails(crew: Crew, guard: str) -> None:
     assert outcome is not None, f"no seed noticed: {SABOTAGES[guard].says}"
     broken = [words for words in outcome.failures if "errors:" in words or "ended by itself" in words]
     assert not broken, "the sabotage itself is broken; it must not be found by that"
+    assert not crew.with_guards(outcome.seed, guard).failures, "it must be the missing guard that this seed fails for"

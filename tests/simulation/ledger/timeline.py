@@ -22,13 +22,17 @@ def owed(expression: str, created: datetime, after: datetime, until: datetime) -
         second += 1
 
 
-def uncovered(book: Book, now: datetime, *, losses: int) -> Iterator[str]:
-    """Ticks that were owed and have neither a run nor a verdict."""
+def uncovered(book: Book, now: datetime, *, calm_since: datetime, losses: int) -> Iterator[str]:
+    """Ticks that were owed and have neither a run nor a verdict.
+
+    Where commits were lost, only of schedules that nobody changed before all was calm: a change whose storing was lost
+    was in force for a time that nobody can name.
+    """
     for uid, periods in book.in_force.items():
         schedule = book.schedules.get(uid)
-        edited, deleted = len(periods) > 2, schedule is not None and schedule.deleted_at is not None
-        if schedule is None or (losses and (edited or deleted)):
-            continue  # A change whose storing was lost was in force for a time that nobody can name.
+        changed = sum(period.at < calm_since for period in periods) > 1
+        if schedule is None or (losses and (changed or schedule.deleted_at is not None)):
+            continue
         ends = [period.at for period in periods[1:]] + [now]
         for period, end in zip(periods, ends, strict=True):
             if period.expression is None:
