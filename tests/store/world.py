@@ -10,8 +10,9 @@ from sqlalchemy import text
 from ticklock.domain.model import AttemptKey, AttemptState, ClusterId, Declared, JobUid, ReplicaId
 from ticklock.domain.reasons import Reason
 from ticklock.ports import BindOutcome, Bound, Ending, Launch, Leftover, StageOrder
+from ticklock.store.connections import connect
 from ticklock.store.ledger import PostgresLedger
-from ticklock.store.session import Database, connect
+from ticklock.store.session import Database
 
 TTL = timedelta(seconds=10)
 AHEAD = timedelta(seconds=3)

@@ -30,9 +30,10 @@ from ticklock.kube.lease import KubeLease
 from ticklock.kube.objects import KubeObjects
 from ticklock.ports import Meter
 from ticklock.settings import Settings
+from ticklock.store.connections import connect
 from ticklock.store.ledger import PostgresLedger
 from ticklock.store.notify import NotifyWakeups
-from ticklock.store.session import Database, connect
+from ticklock.store.session import Database
 
 log = structlog.get_logger(__name__)
 

@@ -1,17 +1,24 @@
-"""Bringing the database to the newest schema. Safe when several start at once: an advisory lock lets one work."""
+"""Bringing the database to the newest schema. Safe when several start at once: an advisory lock lets one work.
+
+Replicas go on working meanwhile. A change of a table waits for whoever uses it, and everybody else then waits behind
+the change: so it waits briefly, gives up as a whole, and tries again.
+"""
 
 from __future__ import annotations
 
+import random
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, create_engine, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from ticklock.domain.errors import Unready
+from ticklock.store.connections import connect_once
 from ticklock.store.partitions import make_ahead
 
 OLDEST, NEWEST = 14, 18
@@ -19,6 +26,22 @@ OLDEST, NEWEST = 14, 18
 
 _LOCK = 7_406_283_115_022
 """Key of the advisory lock: an arbitrary number that only migrations of this project use."""
+
+_TRIES = 10
+_PAUSE_SECONDS = 1.0
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+def _limits(*, lock: str, statement: str, idle: str) -> str:
+    """Return the statement that sets the limits of the transaction in which it runs."""
+    wanted = {"lock_timeout": lock, "statement_timeout": statement, "idle_in_transaction_session_timeout": idle}
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in wanted.items())
+
+
+_WAIT = text(_limits(lock="15min", statement="15min", idle="5min"))
+"""While another process migrates."""
+_CHANGE = text(_limits(lock="3s", statement="15min", idle="5min"))
+_LOOK = text(_limits(lock="3s", statement="10s", idle="10s"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +65,22 @@ def migrate(url: str | URL) -> Migrated:
 
     Waits while another process migrates; then there is nothing to do.
     """
-    engine = create_engine(url, poolclass=NullPool, connect_args={"prepare_threshold": None, "connect_timeout": 10})
+    engine = connect_once(url)
+    for _ in range(_TRIES - 1):
+        try:
+            return _upgrade(engine)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+        time.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5))
+    return _upgrade(engine)
+
+
+def _upgrade(engine: Engine) -> Migrated:
     with engine.begin() as connection:
+        connection.execute(_WAIT)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        connection.execute(_CHANGE)
         before = _revision(connection)
         config = alembic_config()
         config.attributes["connection"] = connection
@@ -55,8 +91,8 @@ def migrate(url: str | URL) -> Migrated:
 
 def check(url: str | URL) -> None:
     """Raise Unready, with the mend, where the server or the schema cannot be used."""
-    engine = create_engine(url, poolclass=NullPool, connect_args={"prepare_threshold": None, "connect_timeout": 10})
-    with engine.connect() as connection:
+    with connect_once(url).connect() as connection:
+        connection.execute(_LOOK)
         version = int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10_000
         if not OLDEST <= version <= NEWEST:
             raise Unready(f"database: PostgreSQL {version} is not supported; use {OLDEST} to {NEWEST}")

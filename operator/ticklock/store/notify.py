@@ -9,6 +9,8 @@ from contextlib import suppress
 import psycopg
 import structlog
 
+from ticklock.store.connections import PEER
+
 log = structlog.get_logger(__name__)
 
 _RETRY_SECONDS = 5.0
@@ -45,7 +47,7 @@ class NotifyWakeups:
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _listen(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
+        connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, **PEER)
         async with connection:
             await connection.execute("LISTEN ticklock")
             async for notice in connection.notifies():

@@ -36,6 +36,9 @@ log = structlog.get_logger(__name__)
 
 SET_BACK = "the API server was set back"
 
+_SECONDS = 600.0
+"""How long one comparison may take: it is one transaction over everything there is."""
+
 _STATE = sql(f"""
 SELECT incarnation IS NOT DISTINCT FROM {INCARNATION} AS same, quarantine_reason, clock_timestamp() AS now
 FROM clusters WHERE cluster = :cluster
@@ -79,7 +82,7 @@ async def reconcile_incarnation(
 
     The caller un-stages them and calls again with what stands then. An empty answer means: the gate is open.
     """
-    async with db.transaction() as connection:
+    async with db.transaction(seconds=_SECONDS) as connection:
         await fence(connection, db, epoch)
         state = (await connection.execute(_STATE, {"cluster": db.cluster})).one()
         if state.same and state.quarantine_reason is None:

@@ -1,11 +1,17 @@
 """Transactions: one connection pool, errors translated, and the gate before every decision.
 
+Promise: a transaction that left here without an error is committed, and replicated as far as the database was told to
+replicate. Anything else is an error, and says nothing about what the rows show: the answer to a commit may be lost, and
+one whose wait for a synchronous standby was cut short stands in the rows, where everybody sees it, until a failover
+takes it away. So nothing follows from a commit in doubt but another write, whose clean commit vouches for both.
+
 No session state is used in SQL and no statement is prepared on the server, so PgBouncer in transaction mode may stand
 in between. Nothing here is ever open across a call to Kubernetes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,16 +19,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
-from sqlalchemy import URL, TextClause, text
+import structlog
+from sqlalchemy import TextClause, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ticklock.domain.clock import ClockWatch, Sample
 from ticklock.domain.errors import Refused, Transient, Unready
 from ticklock.domain.model import ClusterId, ReplicaId
 from ticklock.domain.reasons import Reason
+from ticklock.store.connections import warnings_of
 
 INCARNATION = """(
     (SELECT system_identifier::text FROM pg_control_system())
@@ -31,33 +38,16 @@ INCARNATION = """(
 )"""
 """System identifier, timeline and start of the postmaster: another value means that commits may be lost."""
 
+log = structlog.get_logger(__name__)
+
+TRANSACTION_SECONDS = 30.0
+"""How long a transaction may take as a whole, by our own clock. The server's limits do not reach everywhere: one that
+hangs enforces none, and a commit that waits for a synchronous standby knows no time-out."""
 _STATEMENT_TIMEOUT_MS = 10_000
 _TRANSIENT_STATES = ("08", "40", "53", "55", "57")
 """SQLSTATE classes: connection, rollback, resources, lock, operator intervention."""
 _SCHEMA_STATES = ("3F000", "42P01", "42703")
 """No such schema, table, column."""
-
-
-def connect(url: str | URL, *, pool_size: int) -> AsyncEngine:
-    """Return an engine whose connections notice a dead peer within seconds."""
-    return create_async_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=5,
-        pool_pre_ping=False,
-        json_serializer=lambda value: orjson.dumps(value).decode(),
-        json_deserializer=orjson.loads,
-        connect_args={
-            "prepare_threshold": None,
-            "connect_timeout": 5,
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 10_000,
-            "application_name": "ticklock",
-        },
-    )
 
 
 @dataclass(slots=True)
@@ -73,17 +63,23 @@ class Database:
     watch: ClockWatch = field(default_factory=ClockWatch)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, *, seconds: float = TRANSACTION_SECONDS) -> AsyncIterator[AsyncConnection]:
         """Open a transaction; errors leave it as Transient, Refused or, without our schema, Unready."""
-        async with self._begin() as connection:
+        async with self._begin(seconds) as connection:
             await connection.execute(_SETTINGS)
             yield connection
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[AsyncConnection]:
+    async def _begin(self, seconds: float = TRANSACTION_SECONDS) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self.engine.begin() as connection:
-                yield connection
+            async with asyncio.timeout(seconds), self.engine.connect() as connection:
+                heard = warnings_of(connection)
+                async with connection.begin():
+                    yield connection
+                    heard.clear()  # What was said until now is not about the commit.
+                _vouched(heard)
+        except TimeoutError as error:
+            raise Transient(str(error) or f"the database has not answered within {seconds:g} s") from error
         except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
             raise Transient(first_line(error)) from error
         except DBAPIError as error:
@@ -137,6 +133,16 @@ SELECT clock_timestamp(), c.incarnation IS NOT DISTINCT FROM {INCARNATION}, c.qu
 FROM (SELECT CAST(:cluster AS uuid) AS cluster) x LEFT JOIN clusters c USING (cluster)
 """)  # noqa: S608 - constants of this module
 """Sets the transaction up in the same breath, and answers also where this cluster has no row yet."""
+
+
+def _vouched(heard: list[str]) -> None:
+    """Raise Transient where the server warned while it committed: our rows are written, but maybe not replicated.
+
+    That is all it says when the wait for a synchronous standby is cut short, by an administrator or a pooler.
+    """
+    if heard:
+        log.warning("commit is in doubt", cause=heard[0])
+        raise Transient(f"the commit is in doubt: {heard[0]}")
 
 
 def translated(error: DBAPIError) -> Transient | Refused | Unready:

@@ -66,6 +66,9 @@ WHERE a.run_id = x.run_id AND a.n = x.n
 
 _LEAVE = sql("DELETE FROM replicas WHERE cluster = :cluster AND id = :replica")
 
+_PULSE_SECONDS = 5.0
+"""A heartbeat that takes longer says that nothing can be launched, in time for those who look."""
+
 _DEAD_AFTER = timedelta(seconds=60)
 
 _BURY = sql("DELETE FROM replicas WHERE cluster = :cluster AND heartbeat < clock_timestamp() - CAST(:age AS interval)")
@@ -74,7 +77,7 @@ _BURY = sql("DELETE FROM replicas WHERE cluster = :cluster AND heartbeat < clock
 async def pulse(db: Database, *, leading: bool) -> Pulse:
     """Write this replica's heartbeat and read the installation's state."""
     common = {"cluster": db.cluster, "replica": db.replica, "pod": db.pod}
-    async with db.transaction() as connection:
+    async with db.transaction(seconds=_PULSE_SECONDS) as connection:
         await connection.execute(_CLUSTER, common)
         await connection.execute(_HEARTBEAT, {**common, "leading": leading})
         if leading:
