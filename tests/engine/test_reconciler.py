@@ -97,6 +97,32 @@ async def test_an_object_deleted_while_it_was_listed_does_not_come_back(world: W
     assert world.rows == {}
 
 
+def up_to_date(reconciler: Reconciler) -> bool:
+    return reconciler.caught_up
+
+
+async def test_after_a_gap_it_is_behind_until_another_list_is_stored(world: World, reconciler: Reconciler) -> None:
+    reconciler.list_every = 300.0
+    await reconciler.step()
+    assert up_to_date(reconciler)
+    world.create("edited meanwhile")
+    reconciler.look_again()
+    assert not up_to_date(reconciler)
+    await reconciler.step()
+    assert up_to_date(reconciler)
+    assert set(world.rows) == {"uid-edited meanwhile"}
+
+
+async def test_a_list_that_was_under_way_does_not_count_after_a_gap(world: World, reconciler: Reconciler) -> None:
+    reconciler.list_every = 300.0
+    world.after_list = reconciler.look_again
+    await reconciler.step()
+    assert not up_to_date(reconciler)
+    world.after_list = lambda: None
+    await reconciler.step()
+    assert up_to_date(reconciler)
+
+
 async def test_an_object_created_while_others_were_listed_is_not_taken_for_gone(
     world: World, reconciler: Reconciler
 ) -> None:

@@ -102,7 +102,9 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         quarantined=heart.quarantined,
         launching=lambda: not dispatcher.idle,
     )
-    heart.leading = leadership.is_current
+    elector = _elector(settings, lease_api, replica_id)
+    leadership.trusted = lambda: elector.leading
+    heart.leading, heart.on_gap = leadership.is_current, leadership.look_again
     dispatcher = Dispatcher(
         ledger=ledger,
         jobs=jobs,
@@ -140,15 +142,14 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         stager=stager,
         dispatcher=dispatcher,
         leadership=leadership,
-        elect=_election(settings, lease_api, replica_id),
+        elect=_election(elector),
         background=[wakeups.run],
         grace=timedelta(seconds=settings.grace_seconds),
     )
 
 
-def _election(settings: Settings, api: K8sApi, replica: UUID) -> Callable[[Work, Stop], Coroutine[Any, Any, None]]:
-    """Return what runs the election until the replica stops; the Lease is released when the term's work has ended."""
-    elector = Elector(
+def _elector(settings: Settings, api: K8sApi, replica: UUID) -> Elector:
+    return Elector(
         KubeLease(api, settings.lease_namespace, settings.lease_name),
         identity=f"{settings.pod_name}_{replica}",
         clocks=Clocks(asyncio.get_running_loop().time, _wall),
@@ -156,6 +157,10 @@ def _election(settings: Settings, api: K8sApi, replica: UUID) -> Callable[[Work,
             settings.lease_duration_seconds, settings.renew_deadline_seconds, settings.retry_period_seconds
         ),
     )
+
+
+def _election(elector: Elector) -> Callable[[Work, Stop], Coroutine[Any, Any, None]]:
+    """Return what runs the election until the replica stops; the Lease is released when the term's work has ended."""
 
     async def elect(lead: Work, stop: Stop) -> None:
         async def term(_: Term) -> None:

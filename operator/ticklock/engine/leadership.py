@@ -63,12 +63,19 @@ class Leadership:
     chance: Callable[[], float] = random.random
     """A number from 0 to 1, for jitter."""
     leading: bool = False
+    trusted: Callable[[], bool] = lambda: True
+    """Whether the Lease may still be believed in; False at once where the process was paused for too long."""
     reconciler: Reconciler | None = None
     on_term: Callable[[int], None] | None = None
 
     def is_current(self) -> bool:
         """Whether this replica leads and has stored every object as it stood after the term began."""
-        return self.leading and self.reconciler is not None and self.reconciler.caught_up
+        return self.leading and self.trusted() and self.reconciler is not None and self.reconciler.caught_up
+
+    def look_again(self) -> None:
+        """Rely on what is stored only after another list: nothing was heard or stored for a while."""
+        if self.reconciler is not None:
+            self.reconciler.look_again()
 
     async def lead(self, stop: Stop) -> None:
         """Lead until cancelled, stopped, or superseded by another term; not at all while no term can be begun."""

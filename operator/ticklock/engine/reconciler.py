@@ -44,6 +44,10 @@ class Reconciler:
     seen_at: dict[str, float] = field(default_factory=dict)
     """When what is pending was first seen."""
     next_list: float = 0.0
+    asked: int = 0
+    """How often a list was asked for out of turn."""
+    listed: int = -1
+    """Which of these was answered last."""
     caught_up: bool = False
     """Whether everything of the first list is stored: until then nobody may rely on the rows alone."""
 
@@ -61,16 +65,24 @@ class Reconciler:
             self.seen_at.setdefault(item.ref.uid, self.monotonic())
         self.wakeups.poke("reconcile")
 
+    def look_again(self) -> None:
+        """Count as behind until another list is stored: this process, or the database, was away for a while."""
+        self.asked += 1
+        self.caught_up = False
+        self.wakeups.poke("reconcile")
+
     async def step(self) -> float:
         """List when it is time to, then store what has gathered."""
-        if self.monotonic() >= self.next_list:
+        asked = self.asked
+        if asked != self.listed or self.monotonic() >= self.next_list:
             await self._list()
+            self.listed = asked
             self.next_list = self.monotonic() + self.list_every
         batch = [self.pending[uid] for uid in list(self.pending)[:_BATCH]]
         gone = list(self.gone.values())[:_BATCH]
         if batch or gone:
             await self._store(batch, gone)
-        self.caught_up = self.caught_up or not (self.pending or self.gone)
+        self.caught_up = self.caught_up or (self.listed == self.asked and not (self.pending or self.gone))
         return _GATHER_SECONDS if self.pending or self.gone else _IDLE_SECONDS
 
     async def _list(self) -> None:

@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 PULSE_SECONDS = 0.5
 _LEADERLESS_SECONDS = 2.0
+_GAP_SECONDS = 5.0
+"""Without a beat for so long, what a leader has stored is no longer taken for what there is: it costs a full list."""
 _LAST_MARKS_SECONDS = 5.0
 _PAST_DUE_SECONDS = 0.05
 
@@ -45,6 +47,8 @@ class Heart:
     """Whether this replica leads and has stored every object as it stands."""
     on_leader: Callable[[], None] = lambda: None
     """Called while somebody leads: edits are being stored."""
+    on_gap: Callable[[], None] = lambda: None
+    """Called before the first beat after a while without one: the process was paused, or the database away."""
     monotonic: Callable[[], float] = time.monotonic
     last: Pulse | None = None
     beaten_at: float | None = None
@@ -53,6 +57,8 @@ class Heart:
 
     async def step(self) -> float:
         """Beat once."""
+        if self.beaten_at is not None and time.monotonic() - self.beaten_at > _GAP_SECONDS:
+            self.on_gap()
         try:
             self.last = await self.ledger.pulse(leading=self.leading())
         except (Transient, Unready) as error:
