@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ticklock.api.health import Serving, health_app, serve
 from ticklock.bootstrap.asked import arm_failpoints, settings_of
+from ticklock.bootstrap.watchdog import Watchdog
 from ticklock.bootstrap.wellbeing import Wellbeing
 from ticklock.bootstrap.wiring import wire
 from ticklock.domain.errors import Refused, Transient, Unready
@@ -72,6 +73,8 @@ async def _controller(settings: Settings) -> None:
         replica = wire(settings, api=api, lease_api=lease_api, cluster=cluster, meter=meter)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, replica.stop.request)
+        # From here on, since what is imported before may take its time on a slow node.
+        wellbeing.watchdog = stack.enter_context(Watchdog(settings.watchdog_seconds, meter))
         wellbeing.replica = replica
         _tell_start(settings, cluster, serving)
         await replica.run()

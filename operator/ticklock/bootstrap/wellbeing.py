@@ -2,7 +2,7 @@
 
 Ready means that it can serve; a database that is away does not make it unready, since every replica would be so at
 once. Whether it can launch is told apart. Alive means that the event loop and each duty still make steps, failed ones
-included.
+included. A loop that is stuck answers nothing; its age here tells of one that has just come loose.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 
 from ticklock.api.health import Age, Check, Launching, Liveness, Readiness
+from ticklock.bootstrap.watchdog import Watchdog
 from ticklock.engine.service import Replica
 
 _STUCK_SECONDS = 60.0
@@ -21,6 +22,7 @@ class Wellbeing:
     """Answers for a replica, and before there is one."""
 
     replica: Replica | None = None
+    watchdog: Watchdog | None = None
 
     def readiness(self) -> Readiness:
         """Tell whether the process can serve, and launch."""
@@ -42,7 +44,10 @@ class Wellbeing:
         if self.replica is None:
             return Liveness({})
         now = time.monotonic()
-        return Liveness({name: Age(now - beat, _STUCK_SECONDS) for name, beat in self.replica.beats.items()})
+        ages = {name: Age(now - beat, _STUCK_SECONDS) for name, beat in self.replica.beats.items()}
+        if self.watchdog is not None:
+            ages["loop"] = Age(self.watchdog.silent(), self.watchdog.limit)
+        return Liveness(ages)
 
     def _launching(self, replica: Replica) -> Launching:
         heart = replica.heart

@@ -120,6 +120,9 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe lines to write."
     )
+    watchdog_seconds: float = Field(
+        15, ge=2, le=600, description="How long the event loop may be stuck before the replica ends itself."
+    )
     grace_seconds: float = Field(
         25, ge=0, le=600, description="How long running steps may take to finish after SIGTERM."
     )

@@ -100,6 +100,7 @@ _ALL = (
     _histogram("api_request_seconds", "Duration of requests to the API server; code: error where there was no answer.",
                Label("verb"), Label("resource"), Label("code"), buckets=CALL),
     # -- duties
+    _gauge("event_loop_lag_seconds", "How late the event loop made its last turn; seconds mean that it is overloaded."),
     _counter("duty_errors_total", "Steps of a duty that failed.", Label("duty")),
     _gauge("duty_last_success_timestamp_seconds", "Unix time of a duty's last step that did not fail.", Label("duty")),
     # -- the leader's
