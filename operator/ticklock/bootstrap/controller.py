@@ -67,7 +67,9 @@ async def _controller(settings: Settings) -> None:
         stack.push_async_callback(serving.close)
         access = connect_kube(str(settings.kubeconfig) if settings.kubeconfig else None, settings.context)
         observed = _request_metric(meter)
-        api = await stack.enter_async_context(K8sApi(access, connections=_connections(settings), on_request=observed))
+        api = await stack.enter_async_context(
+            K8sApi(access, connections=_connections(settings), on_request=observed, meter=meter)
+        )
         lease_api = await stack.enter_async_context(K8sApi(access, connections=2, on_request=observed))
         cluster = await _ready_to_start(settings, api)
         replica = wire(settings, api=api, lease_api=lease_api, cluster=cluster, meter=meter)

@@ -7,6 +7,7 @@ empties, and their marks are written in batches.
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,8 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.25
 IDLE_SECONDS = 1.0
 STRANDED_SECONDS = 1.0
-_RETRY_SECONDS = 0.2
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
+"""Seconds until a launch is tried again: doubled each time, and shortened by chance, so that they do not keep step."""
 _MARK_SECONDS, _BUSY_MARK_SECONDS = 0.05, 0.3
 """Pause between marks; longer while launches wait, which need the processor more."""
 _MARGIN_SECONDS = 1.0
@@ -137,6 +139,7 @@ class Dispatcher:
                 self.queue.task_done()
 
     async def _launch(self, bound: Bound, until: float) -> None:
+        pause = _FIRST_PAUSE
         while self.monotonic() < until:
             if self._too_late(bound):
                 await self._miss(bound)
@@ -147,7 +150,8 @@ class Dispatcher:
                 await failpoint("after-launch")
             except Transient as error:
                 log.info("launch is repeated", run=str(bound.key.run_id), cause=str(error))
-                await asyncio.sleep(error.retry_after or _RETRY_SECONDS)
+                await asyncio.sleep(max(pause * random.uniform(0.5, 1.0), error.retry_after or 0.0))
+                pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
             self._landed(bound, job)
             return

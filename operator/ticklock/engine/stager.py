@@ -7,6 +7,7 @@ the database. So a create that was lost, repeated, or delivered late does no har
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -163,6 +164,7 @@ class Stager:
         return None
 
     async def _later(self, order: StageOrder, message: str, seconds: float | None) -> Staged | None:
-        pause = seconds if seconds is not None else min(_FIRST_PAUSE * 2 ** min(order.deferrals, 6), _LONGEST_PAUSE)
+        doubled = min(_FIRST_PAUSE * 2 ** min(order.deferrals, 6), _LONGEST_PAUSE)
+        pause = seconds if seconds is not None else doubled * random.uniform(0.5, 1.0)
         await self.ledger.defer(order, seconds=pause, reason=Reason.API_UNAVAILABLE, message=message)
         return None

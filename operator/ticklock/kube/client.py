@@ -3,12 +3,14 @@
 Models cost four to twenty times the processor time of a request and hide fields they do not know, so there are none.
 
 Promise: an answer other than 2xx is raised as `ApiError`, a request without a readable answer as `Transient`: whether
-it took effect is then unknown. Nothing is sent twice, but after a 401, which comes before anything is done.
+it took effect is then unknown. Nothing is sent twice, but after a 401, which comes before anything is done. One that
+the budget of retries or the pressure on the server holds back is `Transient` too, and was not sent.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +23,9 @@ import orjson
 
 from ticklock.domain.errors import Transient
 from ticklock.kube.errors import ApiError
+from ticklock.kube.pressure import Pressure, Urgency
+from ticklock.kube.regulator import Regulator, Sending
+from ticklock.ports import Meter
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -52,6 +57,21 @@ class Content(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Manner:
+    """How a request is made."""
+
+    seconds: float = TOTAL_SECONDS
+    """What it may take, once for its turn and once for its answer."""
+    urgency: Urgency = Urgency.STAGE
+
+
+PLAIN = Manner()
+LAUNCHING = Manner(urgency=Urgency.LAUNCH)
+REPORTING = Manner(urgency=Urgency.REPORT)
+_LISTING = Manner(seconds=LIST_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
 class _Call:
     """One request as it is sent."""
 
@@ -62,6 +82,12 @@ class _Call:
     content: Content = Content.JSON
     data: bytes | None = None
 
+    def sending(self, body: object, manner: Manner) -> Sending:
+        """Return it as the regulator sees it. What is created has no place of its own yet, but a name."""
+        name = f"{self.verb} {self.place.path}"
+        identity = self.verb, self.place.path, _subject(self.verb, body)
+        return Sending(identity, name, manner.urgency, manner.seconds)
+
     def broken(self, error: Exception) -> Transient:
         """Say that no answer came."""
         return Transient(f"{self.verb} {self.place.path}: {str(error) or type(error).__name__}")
@@ -70,17 +96,24 @@ class _Call:
 class K8sApi:
     """Requests to one API server. Belongs to the event loop that enters it."""
 
-    def __init__(self, access: Access, *, connections: int = CONNECTIONS, on_request: Hook | None = None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        *,
+        connections: int = CONNECTIONS,
+        on_request: Hook | None = None,
+        meter: Meter | None = None,
+    ) -> None:
+        """`meter` is told of pressure and retries; of several clients of a process give it to one."""
         self.access = access
-        self._connections = connections
-        self._slots = asyncio.Semaphore(connections)
+        self._regulator = Regulator(Pressure(connections, clock=time.monotonic), meter)
         self._on_request = on_request
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         """Open the pool of connections."""
         tls = self.access.tls
-        # Watches hold a connection each for minutes; the slots bound only the ordinary requests.
+        # Watches hold a connection each for minutes; the pressure bounds only the ordinary requests.
         connector = aiohttp.TCPConnector(
             limit=0,
             ssl=True if tls is None else tls,
@@ -106,9 +139,11 @@ class K8sApi:
         if session is not None:
             await session.close()
 
-    async def get(self, place: Place, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    async def get(
+        self, place: Place, query: Mapping[str, str] | None = None, *, manner: Manner = PLAIN
+    ) -> dict[str, Any]:
         """Read. Without a resourceVersion in the query the answer is consistent."""
-        return await self.request("GET", place, query=query)
+        return await self.request("GET", place, query=query, manner=manner)
 
     async def request(
         self,
@@ -118,16 +153,17 @@ class K8sApi:
         body: object = None,
         content: Content = Content.JSON,
         query: Mapping[str, str] | None = None,
-        seconds: float = TOTAL_SECONDS,
+        manner: Manner = PLAIN,
     ) -> dict[str, Any]:
         """Send one request and return the object answered."""
-        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+        limits = aiohttp.ClientTimeout(total=manner.seconds, sock_connect=CONNECT_SECONDS)
         call = _Call(verb, place, query, limits, content, None if body is None else orjson.dumps(body))
-        async with self._slots:
+        async with self._regulator.through(call.sending(body, manner)) as fate:
             status, raw, retry_after = await self._exchange(call)
             if status == 401:  # noqa: PLR2004
                 self.access.credentials.refused()
                 status, raw, retry_after = await self._exchange(call)
+            fate.status, fate.retry_after = status, retry_after
         answer = parse(raw)
         if 200 <= status < 300:  # noqa: PLR2004
             if answer is None:
@@ -139,7 +175,7 @@ class K8sApi:
         """Read a list in pages, all of one version. Raises ApiError 410 where that version expired meanwhile."""
         asked = {"limit": str(PAGE), **(query or {})}
         while True:
-            page = await self.request("GET", place, query=asked, seconds=LIST_SECONDS)
+            page = await self.request("GET", place, query=asked, manner=_LISTING)
             yield page
             metadata = page.get("metadata")
             going_on = metadata.get("continue") if isinstance(metadata, Mapping) else None
@@ -202,6 +238,13 @@ class K8sApi:
             allow_redirects=False,
             server_hostname=self.access.server_name,
         )
+
+
+def _subject(verb: str, body: object) -> str | None:
+    """Return the name of what is to be created."""
+    metadata = body.get("metadata") if verb == "POST" and isinstance(body, dict) else None
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return str(name) if name else None
 
 
 def parse(raw: bytes) -> dict[str, Any] | None:

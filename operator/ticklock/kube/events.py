@@ -7,7 +7,7 @@ from typing import Any
 
 from ticklock.domain import names
 from ticklock.domain.instants import format_micro
-from ticklock.kube.client import K8sApi
+from ticklock.kube.client import REPORTING, K8sApi
 from ticklock.kube.errors import ApiError
 from ticklock.kube.resources import EVENTS
 from ticklock.ports import Events, ObjectEvent
@@ -30,7 +30,7 @@ class KubeEvents(Events):
         """Post it; an Event of that name that is there already counts as posted, a vanished namespace too."""
         body = event_body(event, instance=self._instance)
         try:
-            await self._api.request("POST", EVENTS.within(event.ref.namespace), body=body)
+            await self._api.request("POST", EVENTS.within(event.ref.namespace), body=body, manner=REPORTING)
         except ApiError as error:
             there = error.status == 409 and error.reason == "AlreadyExists"  # noqa: PLR2004
             if not (there or error.absent or _namespace_ends(error)):

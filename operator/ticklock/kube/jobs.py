@@ -13,7 +13,7 @@ from typing import Any
 from ticklock.domain import names
 from ticklock.domain.errors import Transient
 from ticklock.domain.model import JobUid
-from ticklock.kube.client import Content, K8sApi
+from ticklock.kube.client import LAUNCHING, PLAIN, REPORTING, Content, K8sApi, Manner
 from ticklock.kube.errors import ApiError
 from ticklock.kube.resources import JOBS, PODS
 from ticklock.kube.view import items, mapping, view, waits_for_user
@@ -57,11 +57,11 @@ class KubeJobs(Jobs):
             {"op": "replace", "path": "/spec/suspend", "value": False},
         ]
         try:
-            return view(await self._patch(namespace, name, unsuspend, Content.JSON_PATCH))
+            return view(await self._patch(namespace, name, unsuspend, Content.JSON_PATCH, manner=LAUNCHING))
         except ApiError as error:
             if error.status not in {404, 422}:
                 raise error.transient from error
-        job = await self._this(namespace, name, uid)
+        job = await self._this(namespace, name, uid, LAUNCHING)
         if job is None:
             return None
         return await self._launch_as_read(job, namespace, name, uid)
@@ -78,10 +78,10 @@ class KubeJobs(Jobs):
         marked = {"annotations": {names.LAUNCHED: "true"}} if waits else {}
         patch = {"metadata": {"uid": uid, **marked}, **({} if waits else {"spec": {"suspend": False}})}
         try:
-            return view(await self._patch(namespace, name, patch, Content.MERGE_PATCH))
+            return view(await self._patch(namespace, name, patch, Content.MERGE_PATCH, manner=LAUNCHING))
         except ApiError as error:
             gone = error.absent or (error.status == 422 and error.names("metadata.uid"))  # noqa: PLR2004
-            if gone and await self._this(namespace, name, uid) is None:
+            if gone and await self._this(namespace, name, uid, LAUNCHING) is None:
                 return None
             raise error.transient from error
 
@@ -113,7 +113,8 @@ class KubeJobs(Jobs):
         index: int | None = 0  # in most cases it is the only one, which saves the read
         for _ in range(RELEASE_TRIES):
             try:
-                await self._patch(namespace, name, _without_finalizer(uid, index), Content.JSON_PATCH)
+                body = _without_finalizer(uid, index)
+                await self._patch(namespace, name, body, Content.JSON_PATCH, manner=REPORTING)
             except ApiError as error:
                 if error.status not in {404, 409, 422}:
                     raise error.transient from error
@@ -136,21 +137,23 @@ class KubeJobs(Jobs):
         except ApiError as error:
             raise error.transient from error
 
-    async def _patch(self, namespace: str, name: str, body: object, content: Content) -> dict[str, Any]:
+    async def _patch(
+        self, namespace: str, name: str, body: object, content: Content, *, manner: Manner
+    ) -> dict[str, Any]:
         place = JOBS.one(namespace, name)
-        return await self._api.request("PATCH", place, body=body, content=content, query=FIELD_MANAGER)
+        return await self._api.request("PATCH", place, body=body, content=content, query=FIELD_MANAGER, manner=manner)
 
-    async def _get(self, namespace: str, name: str) -> dict[str, Any] | None:
+    async def _get(self, namespace: str, name: str, manner: Manner = PLAIN) -> dict[str, Any] | None:
         try:
-            return await self._api.get(JOBS.one(namespace, name))
+            return await self._api.get(JOBS.one(namespace, name), manner=manner)
         except ApiError as error:
             if error.absent:
                 return None
             raise error.transient from error
 
-    async def _this(self, namespace: str, name: str, uid: JobUid) -> dict[str, Any] | None:
+    async def _this(self, namespace: str, name: str, uid: JobUid, manner: Manner = PLAIN) -> dict[str, Any] | None:
         """Read the Job of this uid; None where it is gone, whoever has its name now."""
-        job = await self._get(namespace, name)
+        job = await self._get(namespace, name, manner)
         if job is not None and not _uid(job):
             raise Transient(f"job {namespace}/{name}: the answer has no uid")
         return job if job is not None and _uid(job) == uid else None

@@ -8,7 +8,7 @@ from typing import Any
 from ticklock.domain import names
 from ticklock.domain.model import Declared, ObjectRef
 from ticklock.domain.parse import declared
-from ticklock.kube.client import Content, K8sApi
+from ticklock.kube.client import LAUNCHING, REPORTING, Content, K8sApi, Manner
 from ticklock.kube.errors import ApiError
 from ticklock.kube.resources import SCHEDULED_JOBS
 from ticklock.kube.view import items, mapping, text
@@ -35,7 +35,7 @@ class KubeObjects(Objects):
 
     async def standing(self, namespace: str, name: str) -> Standing | None:
         """Read what a launch must obey; None where the object is gone."""
-        body = await self._read(namespace, name)
+        body = await self._read(namespace, name, LAUNCHING)
         if body is None:
             return None
         metadata = mapping(body.get("metadata"))
@@ -47,7 +47,7 @@ class KubeObjects(Objects):
 
     async def read_status(self, ref: ObjectRef) -> StatusAnswer | None:
         """Return the status as stored; None where the object (this UID) is gone."""
-        body = await self._read(ref.namespace, ref.name)
+        body = await self._read(ref.namespace, ref.name, REPORTING)
         return None if body is None else _status_of(body, ref)
 
     async def write_status(
@@ -66,7 +66,9 @@ class KubeObjects(Objects):
         patch = {"metadata": {"resourceVersion": resource_version}, "status": status}
         query = {"fieldManager": names.MANAGER}
         try:
-            body = await self._api.request("PATCH", place, body=patch, content=Content.MERGE_PATCH, query=query)
+            body = await self._api.request(
+                "PATCH", place, body=patch, content=Content.MERGE_PATCH, query=query, manner=REPORTING
+            )
         except ApiError as error:
             if error.absent:
                 return None
@@ -75,9 +77,9 @@ class KubeObjects(Objects):
             raise error.translated from error
         return _status_of(body, ref)
 
-    async def _read(self, namespace: str, name: str) -> dict[str, Any] | None:
+    async def _read(self, namespace: str, name: str, manner: Manner) -> dict[str, Any] | None:
         try:
-            return await self._api.get(SCHEDULED_JOBS.one(namespace, name))
+            return await self._api.get(SCHEDULED_JOBS.one(namespace, name), manner=manner)
         except ApiError as error:
             if error.absent:
                 return None

@@ -99,6 +99,11 @@ _ALL = (
                Label("operation", ("stage", "bind", "stranded", "plan", "record")), buckets=CALL),
     _histogram("api_request_seconds", "Duration of requests to the API server; code: error where there was no answer.",
                Label("verb"), Label("resource"), Label("code"), buckets=CALL),
+    _counter("api_throttled_total", "Requests that the API server answered with 429."),
+    _gauge("api_concurrency", "Requests to the API server allowed at a time; a 429 halves it, answers raise it again."),
+    _counter("api_retries_total", "Repetitions of requests that had just failed; held_back: the budget was spent.",
+             Label("outcome", ("sent", "held_back"))),
+    _gauge("api_retry_budget", "Repetitions of failed requests that could be sent now."),
     # -- duties
     _gauge("event_loop_lag_seconds", "How late the event loop made its last turn; seconds mean that it is overloaded."),
     _counter("duty_errors_total", "Steps of a duty that failed.", Label("duty")),

@@ -6,7 +6,7 @@ import pytest
 from tests.support.scripted_server import Answer, Script, breaks, hangs, refuses, says, serving, streams
 from ticklock.domain.errors import Conflict, Refused, Transient
 from ticklock.domain.model import JobUid
-from ticklock.kube.client import Content, K8sApi
+from ticklock.kube.client import Content, K8sApi, Manner
 from ticklock.kube.errors import ApiError
 from ticklock.kube.jobs import KubeJobs
 from ticklock.kube.resources import JOBS
@@ -16,7 +16,7 @@ JOB = {"kind": "Job", "metadata": {"namespace": "shop", "name": "report", "uid":
 
 
 async def ask(api: K8sApi, verb: str = "GET", *, seconds: float = 5) -> dict[str, Any]:
-    return await api.request(verb, PLACE, seconds=seconds)
+    return await api.request(verb, PLACE, manner=Manner(seconds=seconds))
 
 
 async def test_a_request_is_what_was_asked_for() -> None:
