@@ -54,7 +54,7 @@ async def test_the_pulse_sees_it_and_says_so(world: World) -> None:
     replica = watching(world, clocks)
     assert (await replica.pulse(leading=False)).quarantined is None
     clocks.elapsed += 100.0
-    assert (await replica.pulse(leading=False)).quarantined == "ClockStep"
+    assert (await replica.pulse(leading=False)).quarantined == "ClockStep: the database's clock stepped by -100.0 s"
     with pytest.raises(Unready):
         await replica.plan(horizon=seconds(3), limit=10)
 

@@ -37,8 +37,12 @@ ANALYZE;
 
 CASES: dict[str, tuple[TextClause, str, dict[str, Any]]] = {
     "claim for staging": (candidates.TO_STAGE, "attempts_planned_idx", {"ahead": AHEAD, "limit": 200}),
-    "bind": (candidates.TO_BIND, "attempts_planned_idx", {"limit": 200}),
-    "the newest tick that is due": (candidates._NEWEST_DUE, "attempts_open_idx", {"uids": ["s1", "s2"]}),
+    "bind": (candidates.TO_BIND, "attempts_planned_idx", {"limit": 200, "latest": wall()}),
+    "the newest tick that is due": (
+        candidates._NEWEST_DUE,
+        "attempts_open_idx",
+        {"uids": ["s1", "s2"], "latest": wall()},
+    ),
     "active runs of a schedule": (candidates._ACTIVE, "attempts_open_idx", {"uids": ["s1", "s105"]}),
     "stranded attempts": (binding._STRANDED, "attempts_bound_idx", {"limit": 200, "replica": None, "ttl": TTL}),
     "plan": (planning._DUE, "schedule_state_next_tick_idx", {"until": wall(), "limit": 500}),
@@ -61,7 +65,7 @@ async def test_each_uses_its_partial_index_and_reads_no_table_whole(world: World
         if whole or index not in {node.get("Index Name") for node in nodes}:
             wrong[case] = nodes
     assert wrong == {}
-    assert await blocks_touched(world, candidates.TO_BIND, {"limit": 10}) < 500
+    assert await blocks_touched(world, candidates.TO_BIND, {"limit": 10, "latest": wall()}) < 500
 
 
 async def blocks_touched(world: World, statement: TextClause, parameters: dict[str, Any]) -> int:

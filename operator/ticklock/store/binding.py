@@ -14,12 +14,13 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ticklock.domain.clock import STEP
 from ticklock.domain.model import AttemptKey, AttemptState, JobUid, ObjectRef
 from ticklock.domain.policy import Defer, Go
 from ticklock.domain.reasons import Reason
 from ticklock.failpoints import failpoint
 from ticklock.ports import BindOutcome, Bound
-from ticklock.store.candidates import TO_BIND, Candidate, LockName, candidates, deferred
+from ticklock.store.candidates import DUE, TO_BIND, Candidate, LockName, candidates, deferred
 from ticklock.store.chronicle import Entry, begin_logs, chronicle
 from ticklock.store.planning import deadline_of
 from ticklock.store.session import Database, sql
@@ -30,16 +31,16 @@ log = structlog.get_logger(__name__)
 LEADERLESS_AFTER = timedelta(seconds=2)
 """After so long without a leader the objects themselves are read before a launch: nobody stores their edits."""
 
-_BIND = sql("""
+_BIND = sql(f"""
 UPDATE attempts a
 SET state = 'bound', job_uid = a.staged_uid, bound_at = clock_timestamp(), reason = 'Bound', message = '',
     logged_at = coalesce(a.logged_at, clock_timestamp()), claim_token = nextval('claim_tokens'), claimed_by = :replica,
     claimed_until = clock_timestamp() + CAST(:ttl AS interval)
 FROM unnest(CAST(:run_ids AS uuid[]), CAST(:ns AS int[]), CAST(:stages AS int[])) AS b(run_id, n, stage)
 WHERE a.cluster = :cluster AND a.run_id = b.run_id AND a.n = b.n AND a.state = 'planned' AND a.job_uid IS NULL
-  AND a.staged_uid IS NOT NULL AND a.stage = b.stage AND a.due_at <= clock_timestamp()
+  AND a.staged_uid IS NOT NULL AND a.stage = b.stage AND {DUE}
 RETURNING a.run_id, a.n, a.job_uid, a.job_name, a.claim_token
-""")
+""")  # noqa: S608 - a constant of the store
 
 _TAKE_LOCK = sql("""
 INSERT INTO queue_locks (cluster, namespace, queue_name, job_name, run_id, n, token, expires)
@@ -84,7 +85,7 @@ async def bind(db: Database, *, ttl: timedelta, limit: int, verified: frozenset[
         going = await _with_locks(connection, db, [item for item in decided if isinstance(item.decision, Go)])
         if going:
             await failpoint("before-bind")
-        bound = await _bind(connection, db, going, ttl)
+        bound = await _bind(connection, db, going, ttl=ttl, latest=now + STEP)
         leftovers = await apply_objections(connection, db, decided)
         blockers = deferred(decided)
         await ask_to_stop(connection, db, blockers)
@@ -127,13 +128,16 @@ async def _take_lock(connection: AsyncConnection, db: Database, item: Candidate)
     return result.rowcount == 1
 
 
-async def _bind(connection: AsyncConnection, db: Database, going: Sequence[Candidate], ttl: timedelta) -> list[Bound]:
+async def _bind(
+    connection: AsyncConnection, db: Database, going: Sequence[Candidate], *, ttl: timedelta, latest: datetime
+) -> list[Bound]:
     if not going:
         return []
     parameters = {
         "cluster": db.cluster,
         "replica": db.replica,
         "ttl": ttl,
+        "latest": latest,
         "run_ids": [item.key.run_id for item in going],
         "ns": [item.key.n for item in going],
         "stages": [item.row["stage"] for item in going],

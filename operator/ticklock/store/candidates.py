@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ticklock.domain.clock import STEP
 from ticklock.domain.model import AttemptKey, AttemptState, ConcurrencyPolicy, ObjectRef
 from ticklock.domain.policy import Decision, Defer, Situation, decide
 from ticklock.ports import Blocker
@@ -37,6 +38,9 @@ AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
 AND (a.claimed_until IS NULL OR a.claimed_until <= clock_timestamp())
 """
 
+DUE = "a.due_at <= least(clock_timestamp(), CAST(:latest AS timestamptz))"
+"""Also a clock that steps after the gate has read it makes nothing due."""
+
 _LOCKED = """
 ORDER BY a.priority, a.due_at LIMIT :limit
 FOR SHARE OF s SKIP LOCKED FOR NO KEY UPDATE OF st SKIP LOCKED FOR UPDATE OF a SKIP LOCKED
@@ -47,16 +51,14 @@ TO_STAGE = sql(
     f"WHERE {_FREE} AND a.staged_uid IS NULL AND a.due_at <= clock_timestamp() + CAST(:ahead AS interval) {_LOCKED}"
 )
 
-TO_BIND = sql(
-    f"SELECT {_COLUMNS} {_FROM} WHERE {_FREE} AND a.staged_uid IS NOT NULL AND a.due_at <= clock_timestamp() {_LOCKED}"
-)
+TO_BIND = sql(f"SELECT {_COLUMNS} {_FROM} WHERE {_FREE} AND a.staged_uid IS NOT NULL AND {DUE} {_LOCKED}")
 
-_NEWEST_DUE = sql("""
-SELECT schedule_uid, max(scheduled_time) FROM attempts
+_NEWEST_DUE = sql(f"""
+SELECT schedule_uid, max(scheduled_time) FROM attempts a
 WHERE cluster = :cluster AND schedule_uid = ANY(CAST(:uids AS text[])) AND state IN ('planned', 'bound', 'launched')
-  AND is_tick AND due_at <= clock_timestamp()
+  AND is_tick AND {DUE}
 GROUP BY schedule_uid
-""")
+""")  # noqa: S608 - a constant of this module
 
 _HOLDERS = sql("""
 SELECT l.namespace, l.job_name AS lock_name, a.run_id, a.n, a.state, a.job_name, a.job_uid, a.schedule_uid
@@ -95,18 +97,21 @@ async def candidates(
     connection: AsyncConnection, db: Database, statement: TextClause, *, now: datetime, **parameters: object
 ) -> list[Candidate]:
     """Lock what is free, gather the facts, decide. The locks last until the transaction ends."""
-    result = await connection.execute(statement, {"cluster": db.cluster, **parameters})
+    latest = now + STEP
+    result = await connection.execute(statement, {"cluster": db.cluster, "latest": latest, **parameters})
     rows = [dict(row) for row in result.mappings()]
     if not rows:
         return []
-    newest = await _newest_due(connection, db, rows)
+    newest = await _newest_due(connection, db, rows, latest)
     blockers = await _blockers(connection, db, rows)
     return [_candidate(row, newest, blockers, now) for row in rows]
 
 
-async def _newest_due(connection: AsyncConnection, db: Database, rows: Sequence[dict[str, Any]]) -> dict[str, datetime]:
+async def _newest_due(
+    connection: AsyncConnection, db: Database, rows: Sequence[dict[str, Any]], latest: datetime
+) -> dict[str, datetime]:
     uids = sorted({row["schedule_uid"] for row in rows})
-    result = await connection.execute(_NEWEST_DUE, {"cluster": db.cluster, "uids": uids})
+    result = await connection.execute(_NEWEST_DUE, {"cluster": db.cluster, "uids": uids, "latest": latest})
     newest: dict[str, datetime] = {row[0]: row[1] for row in result}
     for row in rows:
         launched = row["last_launched_tick"]

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 import structlog
-from sqlalchemy import TextClause, text
+from sqlalchemy import URL, TextClause, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -30,6 +31,8 @@ from ticklock.domain.errors import Refused, Transient, Unready
 from ticklock.domain.model import ClusterId, ReplicaId
 from ticklock.domain.reasons import Reason
 from ticklock.store.connections import warnings_of
+
+log = structlog.get_logger(__name__)
 
 INCARNATION = """(
     (SELECT system_identifier::text FROM pg_control_system())
@@ -61,6 +64,8 @@ class Database:
     wall: Callable[[], datetime]
     monotonic: Callable[[], float] = time.monotonic
     watch: ClockWatch = field(default_factory=ClockWatch)
+    release: int | None = None
+    """How often a person has vouched for the clock, as far as this replica knows; None before its first heartbeat."""
 
     @asynccontextmanager
     async def transaction(self, *, seconds: float = TRANSACTION_SECONDS) -> AsyncIterator[AsyncConnection]:
@@ -93,19 +98,40 @@ class Database:
         """
         async with self._begin() as connection:
             asked = self.monotonic()
-            now, same, reason, *_ = (await connection.execute(_GATE, {"cluster": self.cluster})).one()
-            self.observe(asked, now)
-            if self.watch.alarmed:
-                raise Unready(
-                    f"{Reason.CLOCK_STEP}: the database's clock stepped by {self.watch.step.total_seconds():.1f} s"
-                )
+            now, highest, same, reason, *_ = (await connection.execute(_GATE, {"cluster": self.cluster})).one()
+            self.observe(asked, now, highest)
+            if (doubt := self.doubt) is not None:
+                raise Unready(doubt)
             if not same or reason is not None:
                 raise Unready(f"{Reason.QUARANTINE}: {reason or 'the database has restarted or was replaced'}")
             yield connection, now
 
-    def observe(self, asked: float, database: datetime) -> None:
-        """Feed one reading of the database's clock to the watch."""
-        self.watch = self.watch.seen(Sample(asked, self.monotonic(), database), wall=self.wall())
+    def observe(self, asked: float, database: datetime, highest: datetime | None) -> None:
+        """Feed one reading of the database's clock to the watch, with the latest time that anybody has gone by."""
+        wall = self.wall()
+        self._watch_on(self.watch.seen(Sample(asked, self.monotonic(), database), wall=wall, highest=highest))
+
+    def vouched(self, release: int) -> None:
+        """Believe the clock again if a person has vouched for it since this replica last looked."""
+        if self.release is not None and release > self.release and self.watch.alarmed:
+            self._watch_on(self.watch.released())
+        self.release = release
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the database's clock is not believed, in words; None where it is."""
+        if not self.watch.alarmed:
+            return None
+        return f"{Reason.CLOCK_STEP}: the database's clock stepped by {self.watch.step.total_seconds():.1f} s"
+
+    def _watch_on(self, watch: ClockWatch) -> None:
+        former, self.watch = self.watch, watch
+        if watch.alarm_since != former.alarm_since:
+            step = round(watch.step.total_seconds(), 3)
+            if watch.alarmed:
+                log.warning("clock is not believed", reason=Reason.CLOCK_STEP.value, step_s=step)
+            else:
+                log.info("clock is believed again", reason=Reason.CLOCK_SETTLED.value)
 
     def now(self) -> datetime | None:
         """Estimate the database's time without asking; None before the first answer."""
@@ -129,7 +155,8 @@ wait for them hold up theirs: hence the short times. What they end is tried agai
 _SETTINGS = text(f"SELECT {_LOCAL}")
 
 _GATE = text(f"""
-SELECT clock_timestamp(), c.incarnation IS NOT DISTINCT FROM {INCARNATION}, c.quarantine_reason, {_LOCAL}
+SELECT clock_timestamp(), c.highest_time, c.incarnation IS NOT DISTINCT FROM {INCARNATION}, c.quarantine_reason,
+       {_LOCAL}
 FROM (SELECT CAST(:cluster AS uuid) AS cluster) x LEFT JOIN clusters c USING (cluster)
 """)  # noqa: S608 - constants of this module
 """Sets the transaction up in the same breath, and answers also where this cluster has no row yet."""

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -55,12 +56,40 @@ clusters = Table(
     _cluster(key=True),
     Column("incarnation", Text, comment="the reconciled incarnation of the database; another one means quarantine"),
     Column("quarantine_reason", Text),
-    Column("quarantine_since", _time),
-    Column("highest_time", _time, nullable=False, server_default=_now),
+    Column("highest_time", _time, comment="the latest time of the database that anybody has gone by"),
+    Column(
+        "clock_release",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="how often a person has vouched for the database's clock",
+    ),
     Column("highest_resource_version", BigInteger, nullable=False, server_default=text("0")),
     Column("audit_keep_days", Integer, comment="what this cluster wants kept: the longest wish of a database counts"),
     Column("job_logs_keep_days", Integer),
     comment="one row a Kubernetes cluster",
+)
+
+closures = Table(
+    "closures",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _cluster(),
+    Column("reason", Text, nullable=False, comment="Quarantine or ClockStep"),
+    Column("cause", Text, nullable=False),
+    Column("incarnation", Text, comment="of the database when it began"),
+    Column("closed_at", _time, nullable=False, server_default=_now),
+    Column("opened_at", _time, comment="NULL: the gate is closed"),
+    Column("opened_how", Text, comment="Reconciled, ClockSettled or Released"),
+    Column("opened_by", Text, comment="the person that released it"),
+    Column("responsibility", Text, comment="why, in that person's words"),
+    Column("settled", JSONB, nullable=False, server_default=text("'{}'"), comment="attempts, by outcome"),
+    Column("unstaging", Integer, nullable=False, server_default=text("0"), comment="Jobs still to be taken away"),
+    Column("told", Boolean, nullable=False, server_default=text("false"), comment="the statuses say so"),
+    Column("counted", Boolean, nullable=False, server_default=text("false"), comment="the metrics have it"),
+    Index("closures_open_idx", "cluster", "reason", unique=True, postgresql_where=text("opened_at IS NULL")),
+    Index("closures_time_idx", "cluster", "closed_at"),
+    comment="one row a time in which nothing was decided",
 )
 
 terms = Table(
@@ -84,6 +113,10 @@ replicas = Table(
     Column("started_at", _time, nullable=False, server_default=_now),
     Column("heartbeat", _time, nullable=False, server_default=_now),
     Column("leader", Boolean, nullable=False, server_default=text("false")),
+    Column(
+        "clock_step", Double, comment="by how many seconds the clock stepped that it does not believe; NULL: it does"
+    ),
+    Column("clock_release", BigInteger, nullable=False, server_default=text("0")),
 )
 
 schedules = Table(
@@ -264,7 +297,7 @@ run_events = Table(
     metadata,
     Column("event_id", BigInteger, Identity(always=True), primary_key=True),
     _cluster(),
-    Column("run_id", Uuid, nullable=False),
+    Column("run_id", Uuid, comment="NULL: about the installation"),
     Column("status", Text, nullable=False, comment="a reason"),
     Column("message", Text, nullable=False, server_default=text("''")),
     Column("replica", Uuid),
@@ -280,9 +313,9 @@ object_events = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     _cluster(),
-    Column("schedule_uid", Text, nullable=False),
-    Column("namespace", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    Column("schedule_uid", Text, comment="NULL: about the installation"),
+    Column("namespace", Text),
+    Column("name", Text),
     Column("type", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("action", Text, nullable=False),

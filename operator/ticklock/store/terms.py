@@ -7,28 +7,36 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticklock.domain.errors import Superseded
-from ticklock.domain.reasons import Reason
 from ticklock.ports import Pulse
 from ticklock.store.session import INCARNATION, Database, sql
 
-_CLUSTER = sql("""
-INSERT INTO clusters (cluster) VALUES (:cluster)
-ON CONFLICT (cluster) DO UPDATE SET highest_time = greatest(clusters.highest_time, clock_timestamp())
-""")
+_CLUSTER = sql("INSERT INTO clusters (cluster) VALUES (:cluster) ON CONFLICT (cluster) DO NOTHING")
 
 _HEARTBEAT = sql("""
-INSERT INTO replicas (cluster, id, pod, leader) VALUES (:cluster, :replica, :pod, :leading)
-ON CONFLICT (cluster, id) DO UPDATE SET heartbeat = clock_timestamp(), leader = excluded.leader
+WITH beat AS (
+  INSERT INTO replicas (cluster, id, pod, leader, clock_step, clock_release)
+  VALUES (:cluster, :replica, :pod, :leading, :step, :release)
+  ON CONFLICT (cluster, id) DO UPDATE
+  SET heartbeat = clock_timestamp(), leader = excluded.leader, clock_step = excluded.clock_step,
+      clock_release = excluded.clock_release
+)
+UPDATE clusters SET highest_time = greatest(highest_time, CAST(:believed AS timestamptz)) WHERE cluster = :cluster
 """)
+"""Only a time that is believed may raise the highest one gone by: others go by that."""
 
 _RENEW = sql("UPDATE terms SET renewed_at = clock_timestamp() WHERE cluster = :cluster AND holder = :replica")
 
+NEW_LEDGER = "the ledger is new and was not yet compared with the cluster"
+
+QUARANTINED = f"""
+CASE WHEN c.quarantine_reason IS NOT NULL THEN c.quarantine_reason
+     WHEN c.incarnation IS NULL THEN '{NEW_LEDGER}'
+     WHEN c.incarnation IS DISTINCT FROM {INCARNATION} THEN 'the database has restarted or was replaced' END
+"""
+"""Why the gate is closed for fear of lost commits, by the row `c` of `clusters`; NULL: it is not."""
+
 _PULSE = sql(f"""
-SELECT clock_timestamp() AS now,
-       CASE WHEN c.quarantine_reason IS NOT NULL THEN c.quarantine_reason
-            WHEN c.incarnation IS NULL THEN 'the ledger is new and was not yet compared with the cluster'
-            WHEN c.incarnation IS DISTINCT FROM {INCARNATION} THEN 'the database has restarted or was replaced' END
-         AS quarantined,
+SELECT clock_timestamp() AS now, c.highest_time, c.clock_release, {QUARANTINED} AS quarantined,
        t.pod AS leader, coalesce(t.epoch, 0) AS epoch,
        coalesce(extract(epoch FROM clock_timestamp() - t.renewed_at), 86400)::float AS leaderless,
        q.planned, q.due, q.overdue, q.next_due
@@ -79,15 +87,22 @@ async def pulse(db: Database, *, leading: bool) -> Pulse:
     common = {"cluster": db.cluster, "replica": db.replica, "pod": db.pod}
     async with db.transaction(seconds=_PULSE_SECONDS) as connection:
         await connection.execute(_CLUSTER, common)
-        await connection.execute(_HEARTBEAT, {**common, "leading": leading})
         if leading:
             await connection.execute(_RENEW, common)
         asked = db.monotonic()
         row = (await connection.execute(_PULSE, common)).one()
-        db.observe(asked, row.now)
+        db.observe(asked, row.now, row.highest_time)
+        db.vouched(row.clock_release)
+        doubtful = db.watch.alarmed
+        clock = {
+            "step": db.watch.step.total_seconds() if doubtful else None,
+            "believed": None if doubtful else row.now,
+            "release": row.clock_release,
+        }
+        await connection.execute(_HEARTBEAT, {**common, "leading": leading, **clock})
     return Pulse(
         db_now=row.now,
-        quarantined=row.quarantined or (f"{Reason.CLOCK_STEP}" if db.watch.alarmed else None),
+        quarantined=row.quarantined or db.doubt,
         leader=row.leader,
         epoch=row.epoch,
         leaderless_seconds=row.leaderless,

@@ -64,7 +64,7 @@ def test_a_pause_of_the_replica_between_question_and_answer_is_no_step() -> None
 def test_the_size_of_the_step_is_told() -> None:
     assert round(watch((0, 0), (10, 40)).step.total_seconds()) == 30
     assert round(watch((0, 0), (10, -20)).step.total_seconds()) == -30
-    assert watch((0, 500)).step == s(500)
+    assert watch((0, 500), taking=0).step == s(500)
 
 
 def test_a_person_may_end_the_alarm() -> None:

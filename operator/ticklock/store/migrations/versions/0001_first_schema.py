@@ -28,9 +28,18 @@ def upgrade() -> None:
             comment="the reconciled incarnation of the database; another one means quarantine",
         ),
         sa.Column("quarantine_reason", sa.Text(), nullable=True),
-        sa.Column("quarantine_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
-            "highest_time", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+            "highest_time",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="the latest time of the database that anybody has gone by",
+        ),
+        sa.Column(
+            "clock_release",
+            sa.BigInteger(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="how often a person has vouched for the database's clock",
         ),
         sa.Column("highest_resource_version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column(
@@ -43,6 +52,51 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("cluster", name=op.f("clusters_pkey")),
         comment="one row a Kubernetes cluster",
     )
+    op.create_table(
+        "closures",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("cluster", sa.Uuid(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False, comment="Quarantine or ClockStep"),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("incarnation", sa.Text(), nullable=True, comment="of the database when it began"),
+        sa.Column(
+            "closed_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+        ),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True, comment="NULL: the gate is closed"),
+        sa.Column("opened_how", sa.Text(), nullable=True, comment="Reconciled, ClockSettled or Released"),
+        sa.Column("opened_by", sa.Text(), nullable=True, comment="the person that released it"),
+        sa.Column("responsibility", sa.Text(), nullable=True, comment="why, in that person's words"),
+        sa.Column(
+            "settled",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="attempts, by outcome",
+        ),
+        sa.Column(
+            "unstaging",
+            sa.Integer(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="Jobs still to be taken away",
+        ),
+        sa.Column(
+            "told", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="the statuses say so"
+        ),
+        sa.Column(
+            "counted", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="the metrics have it"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("closures_pkey")),
+        comment="one row a time in which nothing was decided",
+    )
+    op.create_index(
+        "closures_open_idx",
+        "closures",
+        ["cluster", "reason"],
+        unique=True,
+        postgresql_where=sa.text("opened_at IS NULL"),
+    )
+    op.create_index("closures_time_idx", "closures", ["cluster", "closed_at"], unique=False)
     op.create_table(
         "job_logs",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -68,9 +122,9 @@ def upgrade() -> None:
         "object_events",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("cluster", sa.Uuid(), nullable=False),
-        sa.Column("schedule_uid", sa.Text(), nullable=False),
-        sa.Column("namespace", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("schedule_uid", sa.Text(), nullable=True, comment="NULL: about the installation"),
+        sa.Column("namespace", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=True),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("action", sa.Text(), nullable=False),
@@ -113,13 +167,20 @@ def upgrade() -> None:
         ),
         sa.Column("heartbeat", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.Column("leader", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column(
+            "clock_step",
+            sa.Double(),
+            nullable=True,
+            comment="by how many seconds the clock stepped that it does not believe; NULL: it does",
+        ),
+        sa.Column("clock_release", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("cluster", "id", name=op.f("replicas_pkey")),
     )
     op.create_table(
         "run_events",
         sa.Column("event_id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("cluster", sa.Uuid(), nullable=False),
-        sa.Column("run_id", sa.Uuid(), nullable=False),
+        sa.Column("run_id", sa.Uuid(), nullable=True, comment="NULL: about the installation"),
         sa.Column("status", sa.Text(), nullable=False, comment="a reason"),
         sa.Column("message", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("replica", sa.Uuid(), nullable=True),
