@@ -32,8 +32,11 @@ def _completed(run: Run) -> str | None:
 
 
 def _not_completed(run: Run) -> str | None:
-    """Whatever else is said of a run whose Job was seen complete, except that nobody knows, is false."""
-    seen = [job.finished.finished for job in run.let_go if job.finished is not None]
+    """Whatever else is said of a run whose Job was seen complete, except that nobody knows, is false.
+
+    A Job that completes while it is on its way out had ended before: what stood there then was right.
+    """
+    seen = [end.finished for job in run.let_go if (end := job.finished) is not None and not end.deleting]
     if run.state in {"Failed", "Stopped"} and "Complete" in seen:
         return f"is {run.state}, {run.reason}, but its Job was seen to complete"
     if run.reason == "JobFailed" and run.pods and all(pod.succeeded for pod in run.pods) and "Failed" not in seen:

@@ -76,6 +76,16 @@ def _replaced(story: Story) -> None:
     story.tick(110, lag=1.6)
 
 
+def _replaced_as_it_ended(story: Story) -> None:
+    """The program ends, and its Job completes while it is already being deleted for the next run."""
+    story.retell(REPLACE)
+    story.tick(100, lasts=10.0, state="Stopped", reason="Replaced", finished=None)
+    run = story.of(100)
+    story.entries.append(story.job(run, START + 110.15, deleting=True))
+    story.entries.append(story.job(run, START + 110.2, deleting=True, finished="Complete"))
+    story.tick(110, lag=1.6)
+
+
 def _hasty(story: Story) -> None:
     story.retell(HASTY)
     story.fault(95, 120, "database-killed", Target.DATABASE)
@@ -265,6 +275,7 @@ BORNE = [
     pytest.param(_hasty_and_blocked, None, id="a deadline passes while a run is waited for"),
     pytest.param(_blocked, None, id="under Forbid the latest tick waits, and those before are skipped"),
     pytest.param(_replaced, None, id="under Replace a run is stopped, and the next one waits for its end"),
+    pytest.param(_replaced_as_it_ended, None, id="under Replace a run is stopped in the moment in which it completes"),
     pytest.param(_suspended, "schedule", id="a suspension, and a tick on its edge that ran"),
     pytest.param(
         lambda s: (_suspended(s), s.verdict(100, "Skipped", "ScheduleSuspended")),
