@@ -15,7 +15,7 @@ from sqlalchemy import text
 from ticklock.cli.main import main
 from ticklock.domain.errors import Transient
 from ticklock.engine.dispatcher import Dispatcher
-from ticklock.kube.client import Content
+from ticklock.kube.client import PLAIN, Content
 from ticklock.kube.errors import ApiError
 from ticklock.kube.jobs import KubeJobs
 from ticklock.kube.view import view
@@ -41,7 +41,9 @@ def launch_uid() -> None:
 
     async def launch(self: KubeJobs, namespace: str, name: str, uid: str) -> Any:  # noqa: ARG001 - of the original
         try:
-            return view(await self._patch(namespace, name, {"spec": {"suspend": False}}, Content.MERGE_PATCH))
+            return view(
+                await self._patch(namespace, name, {"spec": {"suspend": False}}, Content.MERGE_PATCH, manner=PLAIN)
+            )
         except ApiError as error:
             if error.absent:
                 return None

@@ -37,8 +37,8 @@ class Books:
 def janitor(books: Books) -> Janitor:
     nobody = cast("Jobs", None), cast("JobFeed", None), cast("Lookup", None), cast("Meter", None)
     jobs, feed, lookup, meter = nobody
-    days = {"keep_audit": timedelta(days=30), "keep_job_logs": timedelta(days=60)}
-    return Janitor(cast("Ledger", books), jobs, feed, lookup, meter, 7, timedelta(hours=1), lambda: None, **days)
+    kept = timedelta(days=30), timedelta(days=60)
+    return Janitor(cast("Ledger", books), jobs, feed, lookup, meter, 7, timedelta(hours=1), lambda: None, *kept)
 
 
 async def test_it_makes_what_is_missing_before_it_drops_what_is_old() -> None:

@@ -119,7 +119,9 @@ def wire(parts: Parts) -> Replica:
         monotonic=clock,
         chance=parts.chance.random,
     )
-    heart.leading = leadership.is_current
+    elector = _elector(parts)
+    leadership.trusted = lambda: elector.leading
+    heart.leading, heart.on_gap = leadership.is_current, leadership.look_again
     dispatcher = Dispatcher(
         ledger=ledger,
         jobs=jobs,
@@ -133,6 +135,7 @@ def wire(parts: Parts) -> Replica:
         now=now,
         next_due=heart.next_due,
         monotonic=clock,
+        chance=parts.chance.random,
     )
     heart.on_leader = dispatcher.leader_returned
     stager = Stager(
@@ -148,6 +151,7 @@ def wire(parts: Parts) -> Replica:
         slots=asyncio.Semaphore(4),
         now=now,
         monotonic=clock,
+        chance=parts.chance.random,
     )
     return Replica(
         ledger=ledger,
@@ -159,17 +163,20 @@ def wire(parts: Parts) -> Replica:
         stager=stager,
         dispatcher=dispatcher,
         leadership=leadership,
-        elect=_election(parts),
+        elect=_election(elector),
         monotonic=clock,
         chance=parts.chance.random,
     )
 
 
-def _election(parts: Parts) -> Callable[[Work, Stop], Coroutine[Any, Any, None]]:
-    """As `_election` of the wiring."""
+def _elector(parts: Parts) -> Elector:
     clocks = Clocks(parts.monotonic, parts.wall, parts.chance.random)
     store = KubeLease(parts.lease_api, "ticklock-system", "ticklock")  # type: ignore[arg-type]  # a stand-in
-    elector = Elector(store, identity=f"{parts.pod}_{parts.replica}", clocks=clocks, times=parts.knobs.lease)
+    return Elector(store, identity=f"{parts.pod}_{parts.replica}", clocks=clocks, times=parts.knobs.lease)
+
+
+def _election(elector: Elector) -> Callable[[Work, Stop], Coroutine[Any, Any, None]]:
+    """As `_election` of the wiring."""
 
     async def elect(lead: Work, stop: Stop) -> None:
         async def term(_: Term) -> None:

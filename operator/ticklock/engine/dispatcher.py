@@ -56,6 +56,8 @@ class Dispatcher:
     next_due: Callable[[], float]
     """Seconds until the next planned attempt is due, as far as known."""
     monotonic: Callable[[], float] = time.monotonic
+    chance: Callable[[], float] = random.random
+    """A number from 0 to 1, for jitter."""
     queue: asyncio.Queue[tuple[Bound, float]] = field(default_factory=asyncio.Queue)
     launches: list[Launch] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
@@ -150,7 +152,7 @@ class Dispatcher:
                 await failpoint("after-launch")
             except Transient as error:
                 log.info("launch is repeated", run=str(bound.key.run_id), cause=str(error))
-                await asyncio.sleep(max(pause * random.uniform(0.5, 1.0), error.retry_after or 0.0))
+                await asyncio.sleep(max(pause * (0.5 + self.chance() / 2), error.retry_after or 0.0))
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
             self._landed(bound, job)

@@ -57,7 +57,7 @@ class Heart:
 
     async def step(self) -> float:
         """Beat once."""
-        if self.beaten_at is not None and time.monotonic() - self.beaten_at > _GAP_SECONDS:
+        if self.beaten_at is not None and self.monotonic() - self.beaten_at > _GAP_SECONDS:
             self.on_gap()
         try:
             self.last = await self.ledger.pulse(leading=self.leading())

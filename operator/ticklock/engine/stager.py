@@ -55,6 +55,8 @@ class Stager:
     now: Callable[[], datetime | None]
     """The database's time, estimated."""
     monotonic: Callable[[], float] = time.monotonic
+    chance: Callable[[], float] = random.random
+    """A number from 0 to 1, for jitter."""
 
     async def step(self) -> float:
         """Claim a batch, create its Jobs, store which Job stands for which attempt."""
@@ -165,6 +167,6 @@ class Stager:
 
     async def _later(self, order: StageOrder, message: str, seconds: float | None) -> Staged | None:
         doubled = min(_FIRST_PAUSE * 2 ** min(order.deferrals, 6), _LONGEST_PAUSE)
-        pause = seconds if seconds is not None else doubled * random.uniform(0.5, 1.0)
+        pause = seconds if seconds is not None else doubled * (0.5 + self.chance() / 2)
         await self.ledger.defer(order, seconds=pause, reason=Reason.API_UNAVAILABLE, message=message)
         return None

@@ -212,6 +212,16 @@ class SimLedger:
     async def sweep(self, epoch: int) -> None:
         await self._do("sweep", lambda tx: upkeep.sweep(tx, epoch))
 
+    async def make_partitions(self, epoch: int) -> Sequence[str]:
+        """Nothing here grows: a seed lives for minutes."""
+        del epoch
+        return ()
+
+    async def drop_partitions(self, epoch: int, *, audit: timedelta, job_logs: timedelta) -> Sequence[str]:
+        """Nothing was made."""
+        del epoch, audit, job_logs
+        return ()
+
     # ------------------------------------------------------------------------------------------------------- quarantine
 
     async def note_resource_version(self, epoch: int, version: int) -> bool:
