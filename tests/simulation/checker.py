@@ -44,6 +44,8 @@ class Facts:
     let_go_by: str = ""
     pods: int = 0
     end: str | None = None
+    noted: bool = False
+    """The job controller has written a start time."""
     gone: bool = False
     stripped: bool = False
     """Somebody took our finalizer off: then nobody may have seen its end."""
@@ -78,7 +80,9 @@ class Checker:
         elif new is not None:
             self._job(former, new, change.actor)
         elif former is not None:
-            self.jobs[former["metadata"]["uid"]].gone = True
+            facts = self.jobs[former["metadata"]["uid"]]
+            facts.gone = True
+            facts.stripped = facts.stripped or change.actor == "people"
             self._released(former, change.actor)
 
     def _job(self, former: Body | None, new: Body, actor: str) -> None:
@@ -93,6 +97,7 @@ class Checker:
         if not new["spec"].get("suspend") and not deleting and facts.let_go_at is None:
             facts.let_go_at, facts.let_go_by = self.world.now(), actor
             self._let_go(facts)
+        facts.noted = facts.noted or "startTime" in (new.get("status") or {})
         if facts.end is None and ended(new):
             facts.end = next(one["type"] for one in new["status"]["conditions"])
 
@@ -144,8 +149,10 @@ class Checker:
         pods = self.world.server.objects["pods"].values()
         mine = [pod for pod in pods if pod["metadata"]["labels"]["batch.kubernetes.io/controller-uid"] == facts.uid]
         running = any(pod["status"]["phase"] == "Pending" for pod in mine)
-        if self.losses and facts.gone:
-            return False  # Its uid went with the commits: nobody can look for the pods that it may have left.
+        if self.losses and (facts.gone or (facts.deleted_by and not facts.noted)):
+            # Its uid went with the commits, or nothing but its pods can tell that it was let go before its deletion:
+            # the quarantine does not look for those.
+            return False
         return running or (facts.end is None and not facts.gone)
 
     def _row_bound_to(self, uid: str) -> AttemptRow | None:
@@ -239,10 +246,14 @@ class Checker:
             case AttemptState.STOPPED if row.reason is not Reason.SCHEDULE_DELETED:
                 return None if facts is not None and facts.deleted_by else "and nobody deleted it"
             case AttemptState.UNKNOWN:
-                stripped = facts is not None and facts.stripped
-                return None if self.losses or stripped else "and nothing was lost"
+                return None if self.losses or self._unseen(row, facts) else "and nothing was lost"
             case _:
                 return f"and was started: {started}" if started and not self._excused(row) else None
+
+    def _unseen(self, row: AttemptRow, facts: Facts | None) -> bool:
+        """Whether nobody can know what became of a run although no commit was lost."""
+        restarted = self.world.faults["db restart"] > 0 and self.world.book.schedules[row.uid].deleted_at is not None
+        return (facts is not None and facts.stripped) or (restarted and row.reason is Reason.LEDGER_LOST)
 
     def _names_of(self, row: AttemptRow) -> set[str]:
         ref = self.world.book.schedules[row.uid].ref

@@ -60,6 +60,17 @@ class Callback:
         return self.callback is None
 
 
+class SimTask(asyncio.Task[Any]):
+    """A task whose place in a set does not depend on its address: task groups cancel their tasks in a set's order."""
+
+    def __init__(self, number: int, coro: Any, *, loop: Any, name: str | None, context: Context | None) -> None:
+        self._number = number
+        super().__init__(coro, loop=loop, name=name, context=context)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class SimLoop(asyncio.AbstractEventLoop):
     """Runs coroutines that know asyncio, and asyncio only."""
 
@@ -69,6 +80,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._ready: list[Callback] = []
         self._timers: list[tuple[float, int, Callback]] = []
         self._count = 0
+        self._tasks = 0
         self._now = 1_000.0
         self.current: Process | None = None
         self.steps = 0
@@ -112,7 +124,8 @@ class SimLoop(asyncio.AbstractEventLoop):
     def create_task(
         self, coro: Any, *, name: Any = None, context: Context | None = None, **_: Any
     ) -> asyncio.Task[Any]:
-        return asyncio.Task(coro, loop=self, name=name, context=context)
+        self._tasks += 1
+        return SimTask(self._tasks, coro, loop=self, name=name, context=context)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         process = self.current
@@ -135,8 +148,9 @@ class SimLoop(asyncio.AbstractEventLoop):
         """Start a process."""
         context = copy_context()
         context.run(_PROCESS.set, process)
-        process.root = asyncio.Task(main, loop=self, name=process.name, context=context)
-        return process.root
+        root: asyncio.Task[Any] = self.create_task(main, name=process.name, context=context)
+        process.root = root
+        return root
 
     def kill(self, process: Process) -> None:
         """End a process at once: from now on nothing of it has an effect; its tasks are only cleared away."""
@@ -158,7 +172,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         """Run until `main` has returned."""
         events._set_running_loop(self)
         try:
-            task = asyncio.Task(main, loop=self, name="main")
+            task: asyncio.Task[T] = self.create_task(main, name="main")
             while not task.done():
                 self._step()
             return task.result()

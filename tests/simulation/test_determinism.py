@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from tests.simulation.crew import Crew
+from tests.simulation.run import Outcome
+
 _SEEDS = (3, 7, 18)
 
 
@@ -26,3 +29,12 @@ def test_a_seed_tells_the_same_story_twice(seed: int) -> None:
 
 def test_different_seeds_tell_different_stories() -> None:
     assert len({story(seed, "0") for seed in _SEEDS}) == len(_SEEDS)
+
+
+def test_a_seed_does_not_depend_on_the_seeds_before_it(crew: Crew) -> None:
+    def gist(outcome: Outcome) -> tuple[object, ...]:
+        return outcome.seed, outcome.steps, outcome.seconds, outcome.launches, sorted(outcome.faults.items())
+
+    together = [gist(outcome) for outcome in crew.outcomes(range(30), chunk=30)]
+    alone = [gist(outcome) for outcome in crew.outcomes(reversed(range(30)), chunk=1)]
+    assert together == alone[::-1]

@@ -34,7 +34,7 @@ _KEPT_COMMITS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
+class Period:
     """From this moment on the ledger followed this expression; None: none."""
 
     at: datetime
@@ -120,7 +120,7 @@ class Book:
         self.trail: Table[RunId, tuple[str, ...]] = Table(journal)
         self.outbox: Table[int, ObjectEvent] = Table(journal)
         self.commits = 0
-        self.in_force: dict[ScheduleUid, list[InForce]] = {}
+        self.in_force: dict[ScheduleUid, list[Period]] = {}
         """Which expression was in force from when on; for the checker alone, and never undone."""
         self.stored_anew: dict[ScheduleUid, datetime] = {}
         """Objects that a loss had made unknown: what their status bears witness of up to there has no rows."""
@@ -149,7 +149,7 @@ class Book:
         """Note what is in force from a moment on."""
         periods = self.in_force.setdefault(uid, [])
         if not periods or periods[-1].expression != expression:
-            periods.append(InForce(at, expression))
+            periods.append(Period(at, expression))
 
     def next_token(self) -> int:
         self.token += 1
