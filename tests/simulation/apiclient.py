@@ -15,7 +15,7 @@ from tests.simulation.loop import Process, SimLoop
 from tests.simulation.network import Way
 from ticklock.domain import names
 from ticklock.domain.errors import Transient
-from ticklock.kube.client import Content
+from ticklock.kube.client import PLAIN, Content, Manner
 from ticklock.kube.resources import Place
 
 _RELIST_SECONDS = 2.0
@@ -40,7 +40,9 @@ class SimApi:
         self._way = way
         self._watches = watches
 
-    async def get(self, place: Place, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    async def get(
+        self, place: Place, query: Mapping[str, str] | None = None, *, manner: Manner = PLAIN
+    ) -> dict[str, Any]:
         return await self.request("GET", place, query=query)
 
     async def request(
@@ -51,7 +53,7 @@ class SimApi:
         body: object = None,
         content: Content = Content.JSON,
         query: Mapping[str, str] | None = None,
-        seconds: float = 0,
+        manner: Manner = PLAIN,
     ) -> dict[str, Any]:
         what = f"{verb} {_short(place, body)}"
         sent = Request(verb, place, body, content, query or {})

@@ -11,7 +11,7 @@ from tests.store.makers import declared
 from ticklock.domain import names
 from ticklock.domain.errors import Conflict, Refused
 from ticklock.domain.model import JobUid
-from ticklock.kube.client import Content, K8sApi
+from ticklock.kube.client import PLAIN, Content, K8sApi, Manner
 from ticklock.kube.errors import ApiError
 from ticklock.kube.jobs import KubeJobs
 from ticklock.kube.objects import KubeObjects
@@ -36,11 +36,13 @@ class Direct:
         body: Any = None,
         content: Content = Content.JSON,
         query: Mapping[str, str] | None = None,
-        seconds: float = 0,
+        manner: Manner = PLAIN,
     ) -> dict[str, Any]:
         return self.server.handle("test", Request(verb, place, body, content, query or {}))
 
-    async def get(self, place: Place, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    async def get(
+        self, place: Place, query: Mapping[str, str] | None = None, *, manner: Manner = PLAIN
+    ) -> dict[str, Any]:
         return await self.request("GET", place, query=query)
 
     @property
