@@ -23,6 +23,7 @@ COMMANDS = {
     "controller": Command("ticklock.cli.controller_command", "run one replica of the controller"),
     "migrate": Command("ticklock.cli.migrate_command", "bring the database's schema up to date"),
     "crd": Command("ticklock.cli.crd_command", "print the CustomResourceDefinition, to be piped into kubectl apply"),
+    "uninstall": Command("ticklock.cli.uninstall_command", "let go what an installation has left in a cluster"),
     "next": Command("ticklock.cli.next_command", "show when an expression ticks next"),
     "version": Command("ticklock.cli.version_command", "print the version"),
 }

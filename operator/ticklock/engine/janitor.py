@@ -17,6 +17,7 @@ from ticklock.domain.errors import Conflict, Refused, Transient
 from ticklock.domain.model import AttemptKey, AttemptState, JobUid
 from ticklock.domain.reasons import Reason
 from ticklock.engine.endings import ending_of
+from ticklock.engine.held import ages
 from ticklock.engine.lookup import Lookup
 from ticklock.engine.unstaging import started, unstage
 from ticklock.ports import Ending, Expected, JobFeed, Jobs, JobView, Ledger, Leftover, Meter, Release, RowView
@@ -126,6 +127,9 @@ class Janitor:
         oldest = (now - min(ended)).total_seconds() if now is not None and ended else 0.0
         self.meter.gauge("finalizers_held", len(held))
         self.meter.gauge("finalizer_oldest_seconds", max(oldest, 0.0))
+        if now is not None:
+            for standing, age in ages(held, now).items():
+                self.meter.gauge("finalizer_age_seconds", age, state=standing.value)
 
     async def _history(self) -> None:
         """Delete released Jobs beyond the history limits."""

@@ -7,19 +7,28 @@ never start (a launch that came after our delete starts nothing); otherwise it i
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import structlog
 
 from ticklock.domain.errors import Conflict, Transient
 from ticklock.domain.model import JobUid
 from ticklock.failpoints import failpoint
-from ticklock.ports import Jobs, JobView, Ledger, Leftover
+from ticklock.ports import Jobs, JobView, Leftover
 
 log = structlog.get_logger(__name__)
 
 _TRIES = 5
 
 
-async def unstage(jobs: Jobs, ledger: Ledger, leftover: Leftover) -> bool:
+class Rebuilds(Protocol):
+    """All that this needs of a ledger."""
+
+    async def rebuild_launched(self, job: JobView) -> bool:
+        """Note that a Job was launched."""
+
+
+async def unstage(jobs: Jobs, ledger: Rebuilds, leftover: Leftover) -> bool:
     """Take one Job away; True where it never started and is on its way out, False where it turned out to be launched.
 
     Raises Transient where the API server does not say; the janitor comes back to it.
@@ -45,7 +54,7 @@ async def unstage(jobs: Jobs, ledger: Ledger, leftover: Leftover) -> bool:
     raise Transient(f"Job {leftover.namespace}/{leftover.job_name} changes too often to be taken away")
 
 
-async def _settle(jobs: Jobs, ledger: Ledger, job: JobView, *, ours: bool) -> bool:
+async def _settle(jobs: Jobs, ledger: Rebuilds, job: JobView, *, ours: bool) -> bool:
     """Tell a terminating Job that never started from one that did, or may have.
 
     After our own conditional delete no version of it was ever both unsuspended and alive; a late launch only changes
@@ -59,7 +68,7 @@ async def _settle(jobs: Jobs, ledger: Ledger, job: JobView, *, ours: bool) -> bo
     return False
 
 
-async def unstage_all(jobs: Jobs, ledger: Ledger, leftovers: list[Leftover]) -> None:
+async def unstage_all(jobs: Jobs, ledger: Rebuilds, leftovers: list[Leftover]) -> None:
     """Take several away; what cannot be reached now is left to the janitor, which finds it by its row."""
     for leftover in leftovers:
         try:

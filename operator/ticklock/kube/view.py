@@ -47,6 +47,9 @@ def view(job: Mapping[str, Any]) -> JobView:
         message=message,
         active_pods=_count(status.get("active")),
         failed_pods=_count(status.get("failed")),
+        generation=_count(metadata.get("generation")) or 1,
+        created_at=parse_instant(metadata.get("creationTimestamp")),
+        deleting_since=parse_instant(metadata.get("deletionTimestamp")),
     )
 
 

@@ -10,6 +10,7 @@ from ticklock.ports.cluster import (
     ObjectEvent,
     ObjectFeed,
     Objects,
+    Remains,
     Standing,
     StatusAnswer,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "Objects",
     "Pulse",
     "Release",
+    "Remains",
     "Report",
     "RowView",
     "StageClaim",

@@ -39,6 +39,11 @@ class JobView:
     """Reason and message of the final condition, for people."""
     active_pods: int
     failed_pods: int
+    generation: int = 1
+    """Raised by each change of its spec: a Job of generation 1 is as it was created."""
+    created_at: datetime | None = None
+    deleting_since: datetime | None = None
+    """Its deletionTimestamp."""
 
 
 class Jobs(Protocol):
@@ -158,6 +163,22 @@ class JobFeed(Protocol):
 
     async def list_all(self) -> tuple[Sequence[JobView], str]:
         """Return every Job of ours by a consistent paginated LIST, and the list's resourceVersion."""
+
+
+class Remains(Protocol):
+    """What an installation leaves in a cluster; for who removes it. No ledger is asked: it may be gone already."""
+
+    async def jobs(self) -> Sequence[JobView]:
+        """Return every Job that carries our finalizer or our label, in all namespaces."""
+
+    async def schedules(self) -> Mapping[str, int]:
+        """Count the ScheduledJobs of each namespace; none where their kind is not known."""
+
+    async def lease(self) -> LeaseRecord | None:
+        """Return the Lease of the installation, None where there is none."""
+
+    async def remove_lease(self, seen: LeaseRecord) -> None:
+        """Delete the Lease as it was seen; gone already is as good. Conflict where it has changed since."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,8 @@ _ALL = (
     _counter("events_posted_total", "Kubernetes Events posted."),
     _gauge("finalizers_held", "Jobs that still carry the finalizer."),
     _gauge("finalizer_oldest_seconds", "How long the longest finished Job has kept the finalizer; 0: none does."),
+    _gauge("finalizer_age_seconds", "The same for Jobs of each state: since created, started, ended, asked to go.",
+           Label("state", ("staged", "running", "finished", "deleting"))),
     _gauge("build_info", "Always 1; the version of this replica.", Label("version")),
 )  # fmt: skip
 
