@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.clients import Client
+from tests.chaos.findings import Rule
 from tests.chaos.folder import load
 from tests.chaos.history import Bounds, Meta
 from tests.chaos.judge import judge
@@ -64,7 +65,8 @@ def play(guard: str, *, out: bool, folder: Path) -> Outcome:
         world.finish()
         people.close()
     judgement = judge(load(folder))
-    findings = tuple(f"{one.rule} {one.sentence}" for one in judgement.failures)
+    # a story is short, and tests no recovery: that it is too short to be judged for it is no finding here
+    findings = tuple(f"{one.rule} {one.sentence}" for one in judgement.failures if one.rule is not Rule.R0)
     return Outcome(guard, out, findings, time.monotonic() - began)
 
 
