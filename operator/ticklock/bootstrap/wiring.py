@@ -102,8 +102,9 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         quarantined=heart.quarantined,
         launching=lambda: not dispatcher.idle,
     )
-    elector = _elector(settings, lease_api, replica_id)
-    leadership.trusted = lambda: elector.leading
+    lease = KubeLease(lease_api, settings.lease_namespace, settings.lease_name)
+    elector = _elector(settings, lease, replica_id)
+    leadership.trusted, leadership.take_fall = lambda: elector.leading, lease.take_fall
     heart.leading, heart.on_gap = leadership.is_current, leadership.look_again
     dispatcher = Dispatcher(
         ledger=ledger,
@@ -148,9 +149,9 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
     )
 
 
-def _elector(settings: Settings, api: K8sApi, replica: UUID) -> Elector:
+def _elector(settings: Settings, lease: KubeLease, replica: UUID) -> Elector:
     return Elector(
-        KubeLease(api, settings.lease_namespace, settings.lease_name),
+        lease,
         identity=f"{settings.pod_name}_{replica}",
         clocks=Clocks(asyncio.get_running_loop().time, _wall),
         times=LeaseTimes(

@@ -21,8 +21,9 @@ from ticklock.engine.observer import Observer
 from ticklock.engine.quarantine import Quarantine
 from ticklock.engine.reconciler import Reconciler
 from ticklock.engine.reporter import Reporter
+from ticklock.engine.sentinel import Sentinel
 from ticklock.failpoints import failpoint
-from ticklock.ports import Events, JobFeed, Jobs, Ledger, Meter, ObjectFeed, Objects, Wakeups
+from ticklock.ports import Events, Fall, JobFeed, Jobs, Ledger, Meter, ObjectFeed, Objects, Wakeups
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,8 @@ class Leadership:
     leading: bool = False
     trusted: Callable[[], bool] = lambda: True
     """Whether the Lease may still be believed in; False at once where the process was paused for too long."""
+    take_fall: Callable[[], Fall | None] = lambda: None
+    """Return, once, that the cluster was seen to be set back."""
     reconciler: Reconciler | None = None
     on_term: Callable[[int], None] | None = None
 
@@ -147,12 +150,14 @@ class Leadership:
             self.settings.keep_job_logs,
             self.monotonic,
         )
+        sentinel = Sentinel(self.ledger, epoch, self.take_fall)
         async with asyncio.TaskGroup() as group:
             feeds = [
                 group.create_task(self.object_feed.run(reconciler.submit), name="object-feed"),
                 group.create_task(self.job_feed.run(observer.on_change, _listed), name="job-feed"),
             ]
             loops = [
+                self._loop("sentinel", sentinel.step, stop),
                 self._loop("quarantine", quarantine.step, stop),
                 self._loop("reconciler", reconciler.step, stop, "reconcile"),
                 self._loop("observer", observer.step, stop, "record"),

@@ -1,4 +1,9 @@
-"""One Lease of coordination.k8s.io/v1."""
+"""One Lease of coordination.k8s.io/v1.
+
+Every replica reads it every few seconds and the leader writes it as often, so it is also the first object to show that
+the cluster was set back: then its version is lower than one that was seen before. That holds even where the restore has
+let the revisions of the cluster jump ahead, since the object itself is as old as the snapshot.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ from ticklock.kube.client import K8sApi
 from ticklock.kube.errors import ApiError
 from ticklock.kube.resources import LEASES
 from ticklock.kube.view import mapping, text
-from ticklock.ports import LeaseRecord, LeaseStore
+from ticklock.ports import Fall, LeaseRecord, LeaseStore
 
 
 class KubeLease(LeaseStore):
@@ -25,11 +30,18 @@ class KubeLease(LeaseStore):
         self._api = api
         self._namespace = namespace
         self._name = name
+        self._highest = 0
+        self._fall: Fall | None = None
+
+    def take_fall(self) -> Fall | None:
+        """Return, once, that the Lease was seen at a lower version than before; None where its versions only rose."""
+        fall, self._fall = self._fall, None
+        return fall
 
     async def read(self) -> LeaseRecord | None:
         """Return it, None where there is none."""
         try:
-            return _record(await self._api.get(LEASES.one(self._namespace, self._name)))
+            return self._seen(await self._api.get(LEASES.one(self._namespace, self._name)))
         except ApiError as error:
             if error.absent:
                 return None
@@ -44,7 +56,7 @@ class KubeLease(LeaseStore):
             "spec": {"leaseTransitions": 0, "acquireTime": format_micro(now), **_claim(holder, duration, now)},
         }
         try:
-            return _record(await self._api.request("POST", LEASES.within(self._namespace), body=body))
+            return self._seen(await self._api.request("POST", LEASES.within(self._namespace), body=body))
         except ApiError as error:
             raise error.translated from error
 
@@ -64,9 +76,17 @@ class KubeLease(LeaseStore):
             spec["acquireTime"] = format_micro(now)
         body = {**seen.raw, "spec": spec}
         try:
-            return _record(await self._api.request("PUT", LEASES.one(self._namespace, self._name), body=body))
+            return self._seen(await self._api.request("PUT", LEASES.one(self._namespace, self._name), body=body))
         except ApiError as error:
             raise (error.conflict if error.absent else error.translated) from error
+
+    def _seen(self, lease: Mapping[str, Any]) -> LeaseRecord:
+        version = text(mapping(lease.get("metadata")).get("resourceVersion")) or ""
+        if version.isdecimal():
+            if int(version) < self._highest:
+                self._fall = Fall(self._highest, int(version))
+            self._highest = int(version)
+        return _record(lease)
 
 
 def _claim(holder: str, duration: float, now: datetime) -> dict[str, Any]:

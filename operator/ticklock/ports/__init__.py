@@ -2,6 +2,7 @@
 
 from ticklock.ports.cluster import (
     Events,
+    Fall,
     JobFeed,
     Jobs,
     JobView,
@@ -42,6 +43,7 @@ __all__ = [
     "Ending",
     "Events",
     "Expected",
+    "Fall",
     "JobFeed",
     "JobView",
     "Jobs",

@@ -192,6 +192,14 @@ class LeaseRecord:
     """The whole object, for the optimistic write back; compared by value to notice a renewal."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """An object was seen at a lower resourceVersion than before: the cluster was set back."""
+
+    highest: int
+    version: int
+
+
 class LeaseStore(Protocol):
     """One `coordination.k8s.io/v1` Lease."""
 
