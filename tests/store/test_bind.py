@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.store.makers import declared, seconds
-from tests.store.world import TTL, World, with_job
+from tests.store.makers import declared, edited, seconds
+from tests.store.world import TTL, World, ending, with_job
 from tests.support.databases import MAJORS
 from ticklock.domain.model import AttemptKey, AttemptState, JobUid
 from ticklock.domain.reasons import Reason
@@ -174,6 +174,35 @@ class TestStoringTheStagedJob:
         (left,) = await world.ledger.store_staged([with_job(order, "second")])
         assert left.job_uid == "second"
         assert (await world.attempt(order.key)).job_uid == "first"
+
+    @pytest.mark.parametrize("launched", [False, True], ids=["bound", "launched and over"])
+    async def test_a_job_that_is_the_attempt_by_now_is_left_alone(self, world: World, *, launched: bool) -> None:
+        """Its claim ran out between create and store; another replica met the Job, stored it and bound it."""
+        await world.store(declared(expression="@every 9s"))
+        await world.plan()
+        (order,) = await world.stage()
+        await world.make_due()
+        (bound,) = (await world.bind()).bound
+        if launched:
+            await world.launch([bound])
+            await world.ledger.record([ending(bound)])
+        assert await world.ledger.store_staged([with_job(order)]) == []
+
+    async def test_a_job_whose_row_was_lost_may_yet_be_adopted_and_is_left_alone(self, world: World) -> None:
+        await world.store(declared(expression="@every 9s"))
+        await world.plan()
+        (order,) = await world.claim()
+        await world.sql("DELETE FROM runs WHERE cluster = :cluster")
+        assert await world.ledger.store_staged([with_job(order)]) == []
+
+    async def test_the_job_of_a_skipped_tick_is_left_over(self, world: World) -> None:
+        item = declared(expression="@every 9s")
+        await world.store(item)
+        await world.plan()
+        (order,) = await world.claim()
+        await world.store(edited(item, suspend=True))
+        (left,) = await world.ledger.store_staged([with_job(order)])
+        assert left.key == order.key
 
 
 class TestForgettingTheStagedJob:

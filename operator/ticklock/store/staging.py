@@ -63,6 +63,21 @@ WHERE a.cluster = :cluster AND a.run_id = s.run_id AND a.n = s.n AND a.state = '
 RETURNING a.run_id, a.n
 """)
 
+_LEFT_OVER = sql("""
+SELECT a.run_id, a.n
+FROM attempts a
+JOIN unnest(CAST(:run_ids AS uuid[]), CAST(:ns AS int[]), CAST(:stages AS int[]), CAST(:uids AS text[]))
+     AS s(run_id, n, stage, uid) ON a.run_id = s.run_id AND a.n = s.n
+WHERE a.cluster = :cluster AND a.job_uid IS DISTINCT FROM s.uid
+  AND (a.state NOT IN ('planned', 'bound', 'launched') OR a.job_uid IS NOT NULL OR a.stage > s.stage
+       OR a.staged_uid <> s.uid)
+""")
+"""Whose Jobs can never be bound any more: the attempt is over, another Job is it, or it is of a newer stage.
+
+Not a Job that is the attempt by now: a replica whose claim had run out stored and bound it. Nor one without a row: its
+tick may be planned again, and the Job adopted; else the janitor finds it.
+"""
+
 _FORGET = sql("""
 UPDATE attempts
 SET staged_uid = NULL, stage = stage + 1, reason = NULL, message = '', claimed_by = NULL, claimed_until = NULL,
@@ -198,7 +213,7 @@ def leftover_of(item: Candidate) -> Leftover:
 
 
 async def store_staged(db: Database, staged: Sequence[tuple[StageOrder, JobUid, str]]) -> list[Leftover]:
-    """Store the Jobs of attempts that are still planned at the order's stage; the others' Jobs are left over."""
+    """Store the Jobs of attempts that are still planned at the order's stage; return those that must never start."""
     if not staged:
         return []
     parameters = {
@@ -218,11 +233,12 @@ async def store_staged(db: Database, staged: Sequence[tuple[StageOrder, JobUid, 
             if (order.key.run_id, order.key.n) in kept
         ]
         await chronicle(connection, db, entries, report=False)
+        over = {(row.run_id, row.n) for row in await connection.execute(_LEFT_OVER, parameters)}
         await failpoint("before-staged-commit")
     return [
         Leftover(order.ref.namespace, name, uid, order.key)
         for order, uid, name in staged
-        if (order.key.run_id, order.key.n) not in kept
+        if (order.key.run_id, order.key.n) in over - kept
     ]
 
 
