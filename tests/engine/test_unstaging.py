@@ -9,7 +9,7 @@ import pytest
 from tests.engine.views import KEY, NOON, OTHER, UID, job
 from ticklock.domain.errors import Conflict, Transient
 from ticklock.domain.model import JobUid
-from ticklock.engine.unstaging import unstage
+from ticklock.engine.unstaging import Fate, unstage
 from ticklock.ports import Jobs, JobView, Ledger, Leftover
 
 LEFTOVER = Leftover("shop", "payout-1", UID, KEY)
@@ -55,25 +55,31 @@ def touched(standing: JobView) -> JobView:
 
 
 CASES = [
-    pytest.param(Stage(None), True, [], id="it is gone already"),
-    pytest.param(Stage(job(uid=OTHER)), True, [], id="another job has its name"),
-    pytest.param(Stage(job()), True, ["deleted", "released"], id="it is deleted and let go"),
-    pytest.param(Stage(job(), touched), True, ["refused", "deleted", "released"], id="it changes once meanwhile"),
-    pytest.param(Stage(job(), launched), False, ["refused", "rebuilt"], id="it is launched right before the delete"),
-    pytest.param(Stage(job(suspended=False)), False, ["rebuilt"], id="it runs"),
-    pytest.param(Stage(job(deleting=True)), True, ["released"], id="its user deletes it, and it never started"),
+    pytest.param(Stage(None), Fate.GONE, [], id="it is gone already: nobody knows"),
+    pytest.param(Stage(job(uid=OTHER)), Fate.GONE, [], id="another job has its name"),
+    pytest.param(Stage(job()), Fate.NEVER_STARTED, ["deleted", "released"], id="it is deleted and let go"),
+    pytest.param(
+        Stage(job(), touched), Fate.NEVER_STARTED, ["refused", "deleted", "released"], id="it changes once meanwhile"
+    ),
+    pytest.param(
+        Stage(job(), launched), Fate.LAUNCHED, ["refused", "rebuilt"], id="it is launched right before the delete"
+    ),
+    pytest.param(Stage(job(suspended=False)), Fate.LAUNCHED, ["rebuilt"], id="it runs"),
+    pytest.param(
+        Stage(job(deleting=True)), Fate.NEVER_STARTED, ["released"], id="its user deletes it, and it never started"
+    ),
     pytest.param(
         Stage(job(deleting=True, suspended=False)),
-        False,
+        Fate.LAUNCHED,
         ["rebuilt"],
         id="its user deletes it after a launch: without a start time it may still have pods",
     ),
 ]
 
 
-@pytest.mark.parametrize(("stage", "never_started", "calls"), CASES)
-async def test_a_job_that_must_not_start(stage: Stage, calls: list[str], *, never_started: bool) -> None:
-    assert await unstage(cast("Jobs", stage), cast("Ledger", stage), LEFTOVER) is never_started
+@pytest.mark.parametrize(("stage", "fate", "calls"), CASES)
+async def test_a_job_that_must_not_start(stage: Stage, fate: Fate, calls: list[str]) -> None:
+    assert await unstage(cast("Jobs", stage), cast("Ledger", stage), LEFTOVER) is fate
     assert stage.calls == calls
 
 
@@ -87,7 +93,7 @@ async def test_a_late_launch_after_our_own_delete_starts_nothing() -> None:
         return stage.standing
 
     stage.delete = delete_then_launch  # type: ignore[method-assign]
-    assert await unstage(cast("Jobs", stage), cast("Ledger", stage), LEFTOVER)
+    assert await unstage(cast("Jobs", stage), cast("Ledger", stage), LEFTOVER) is Fate.NEVER_STARTED
     assert stage.calls == ["deleted", "released"]
 
 

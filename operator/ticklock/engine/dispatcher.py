@@ -21,7 +21,7 @@ from ticklock.domain.reasons import Reason
 from ticklock.engine.endings import ending_of
 from ticklock.engine.lookup import Lookup
 from ticklock.engine.loops import timed
-from ticklock.engine.unstaging import unstage, unstage_all
+from ticklock.engine.unstaging import Fate, unstage, unstage_all
 from ticklock.failpoints import failpoint
 from ticklock.ports import Bound, Ending, Jobs, JobView, Launch, Ledger, Leftover, Meter, Objects, Wakeups
 
@@ -167,23 +167,25 @@ class Dispatcher:
         """Take the Job of a run away whose deadline has passed; that shows whether it ever started."""
         leftover = Leftover(bound.ref.namespace, bound.job_name, bound.job_uid, bound.key)
         try:
-            never_started = await unstage(self.jobs, self.ledger, leftover)
+            fate = await unstage(self.jobs, self.ledger, leftover)
         except Transient as error:
             log.info("late run is not settled yet", run=str(bound.key.run_id), cause=str(error))
             return
-        if never_started:
-            message = "startingDeadlineSeconds passed before the bound Job could be launched"
-            ending = Ending(bound.key, bound.job_uid, AttemptState.MISSED, Reason.DEADLINE_EXCEEDED, message)
-            self.endings.append(ending)
-        else:
-            self._launched(bound)
+        match fate:
+            case Fate.NEVER_STARTED:
+                message = "startingDeadlineSeconds passed before the bound Job could be launched"
+                ending = Ending(bound.key, bound.job_uid, AttemptState.MISSED, Reason.DEADLINE_EXCEEDED, message)
+                self.endings.append(ending)
+            case Fate.GONE:
+                self.endings.append(_vanished(bound))
+            case Fate.LAUNCHED:
+                self._launched(bound)
         self.wakeups.poke("mark")
 
     def _landed(self, bound: Bound, job: JobView | None) -> None:
         """Note what the API server's answer means."""
         if job is None:
-            message = "the bound Job was gone before its launch was acknowledged; it is never launched again"
-            self.endings.append(Ending(bound.key, bound.job_uid, AttemptState.UNKNOWN, Reason.JOB_VANISHED, message))
+            self.endings.append(_vanished(bound))
         elif (ending := ending_of(job)) is not None:
             self.endings.append(ending)
         else:
@@ -225,3 +227,8 @@ class Dispatcher:
     def idle(self) -> bool:
         """Whether nothing bound by this replica waits to be launched or marked."""
         return not (self.queue.qsize() or self.busy or self.launches or self.endings)
+
+
+def _vanished(bound: Bound) -> Ending:
+    message = "the bound Job was gone before its launch was acknowledged; it is never launched again"
+    return Ending(bound.key, bound.job_uid, AttemptState.UNKNOWN, Reason.JOB_VANISHED, message)

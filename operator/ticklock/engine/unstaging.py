@@ -7,6 +7,7 @@ never start (a launch that came after our delete starts nothing); otherwise it i
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import Protocol
 
 import structlog
@@ -28,8 +29,19 @@ class Rebuilds(Protocol):
         """Note that a Job was launched."""
 
 
-async def unstage(jobs: Jobs, ledger: Rebuilds, leftover: Leftover) -> bool:
-    """Take one Job away; True where it never started and is on its way out, False where it turned out to be launched.
+class Fate(Enum):
+    """What became of a Job that was to be taken away."""
+
+    NEVER_STARTED = auto()
+    """It is on its way out."""
+    LAUNCHED = auto()
+    """It turned out to be launched; its row says so."""
+    GONE = auto()
+    """It was gone before we came. Whether it ever started, nobody saw."""
+
+
+async def unstage(jobs: Jobs, ledger: Rebuilds, leftover: Leftover) -> Fate:
+    """Take one Job away, and tell what became of it.
 
     Raises Transient where the API server does not say; the janitor comes back to it.
     """
@@ -37,12 +49,12 @@ async def unstage(jobs: Jobs, ledger: Rebuilds, leftover: Leftover) -> bool:
     for _ in range(_TRIES):
         job = await jobs.read(leftover.namespace, leftover.job_name)
         if job is None or job.uid != leftover.job_uid:
-            return True
+            return Fate.NEVER_STARTED if ours else Fate.GONE
         if job.deleting:
             return await _settle(jobs, ledger, job, ours=ours)
         if not job.suspended:
             await ledger.rebuild_launched(job)
-            return False
+            return Fate.LAUNCHED
         await failpoint("before-unstage")
         try:
             await jobs.delete(job, only_if_unchanged=True)
@@ -54,7 +66,7 @@ async def unstage(jobs: Jobs, ledger: Rebuilds, leftover: Leftover) -> bool:
     raise Transient(f"Job {leftover.namespace}/{leftover.job_name} changes too often to be taken away")
 
 
-async def _settle(jobs: Jobs, ledger: Rebuilds, job: JobView, *, ours: bool) -> bool:
+async def _settle(jobs: Jobs, ledger: Rebuilds, job: JobView, *, ours: bool) -> Fate:
     """Tell a terminating Job that never started from one that did, or may have.
 
     After our own conditional delete no version of it was ever both unsuspended and alive; a late launch only changes
@@ -63,9 +75,9 @@ async def _settle(jobs: Jobs, ledger: Rebuilds, job: JobView, *, ours: bool) -> 
     if job.suspended or (ours and job.started_at is None):
         await failpoint("before-unstage-release")
         await jobs.release(job.namespace, job.name, job.uid)
-        return True
+        return Fate.NEVER_STARTED
     await ledger.rebuild_launched(job)
-    return False
+    return Fate.LAUNCHED
 
 
 async def unstage_all(jobs: Jobs, ledger: Rebuilds, leftovers: list[Leftover]) -> None:
