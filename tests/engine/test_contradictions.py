@@ -34,6 +34,10 @@ CASES = [
     pytest.param(STARTED, row(state=AttemptState.SKIPPED), True, id="a started job of a skipped run"),
     pytest.param(STARTED, row(state=AttemptState.LAUNCHED, job_uid=OTHER), True, id="two started jobs"),
     pytest.param(ENDED, row(**DONE), False, id="an ended job is kept for its history"),
+    pytest.param({**ENDED, "held": False}, row(**DONE, released=True), False, id="an ended job that was released"),
+    pytest.param(
+        ENDED, row(**DONE, released=True), True, id="a released job that etcd brought back with its finalizer"
+    ),
     pytest.param(ENDED, row(**LAUNCHED), True, id="an ended job whose end nobody recorded"),
     pytest.param(ENDED, row(), True, id="a job that somebody started early and that has ended"),
 ]

@@ -37,6 +37,20 @@ def test_the_end_is_what_stands_in_the_job(
     assert (None if ending is None else (ending.state, ending.reason)) == expected
 
 
+@pytest.mark.parametrize(
+    ("changes", "never_let_go"),
+    [
+        pytest.param({"deleting": True}, True, id="deleted while suspended: it cannot have started"),
+        pytest.param({"deleting": True, "suspended": False}, False, id="let go, no start time yet: it may have pods"),
+        pytest.param(COMPLETE, False, id="complete"),
+    ],
+)
+def test_what_was_let_go_may_have_started(changes: Mapping[str, Any], *, never_let_go: bool) -> None:
+    ending = ending_of(job(**changes))
+    assert ending is not None
+    assert ending.never_let_go is never_let_go
+
+
 def test_a_job_that_is_gone_without_an_end_is_unknown() -> None:
     ending = vanished(job(suspended=False, started_at=NOON))
     assert ending is not None

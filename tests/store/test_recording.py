@@ -143,9 +143,16 @@ class TestTheWitness:
     async def test_a_job_deleted_before_it_started_does_not(self, world: World) -> None:
         item = declared()
         bound = await bound_run(world, item)
-        end = replace(ending(bound, AttemptState.STOPPED, Reason.JOB_DELETED), started_at=None)
+        end = replace(ending(bound, AttemptState.STOPPED, Reason.JOB_DELETED), started_at=None, never_let_go=True)
         await world.ledger.record([end])
         assert (await world.state_of(item)).last_launched_tick is None
+
+    async def test_a_job_deleted_before_its_start_time_shows_does_because_it_may_have_pods(self, world: World) -> None:
+        item = declared()
+        bound = await bound_run(world, item)
+        end = replace(ending(bound, AttemptState.STOPPED, Reason.JOB_DELETED), started_at=None)
+        await world.ledger.record([end])
+        assert (await world.state_of(item)).last_launched_tick == bound.scheduled_time
 
     async def test_a_trigger_does_not(self, world: World) -> None:
         item = declared(expression="@every 1h", trigger="now")

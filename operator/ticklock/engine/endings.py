@@ -16,7 +16,8 @@ def ending_of(job: JobView) -> Ending | None:
         return Ending(job.key, job.uid, job.finished, reason, job.message, job.started_at, job.finished_at)
     if job.deleting:
         message = "the Job was deleted" if job.started_at else "the Job was deleted before it started"
-        return Ending(job.key, job.uid, AttemptState.STOPPED, Reason.JOB_DELETED, message, job.started_at)
+        stopped, reason = AttemptState.STOPPED, Reason.JOB_DELETED
+        return Ending(job.key, job.uid, stopped, reason, message, job.started_at, never_let_go=job.suspended)
     return None
 
 

@@ -1,7 +1,8 @@
 """Janitor: what was left lying about. The leader's duty, every few seconds.
 
 It acts only on rows that it reads again right before: a suspended Job is taken away only if its row is over, bound to
-another Job, or of a newer stage; a started Job that its row is not bound to makes the row say so.
+another Job, or of a newer stage, or if there is none and its tick will not be planned any more. A started Job that its
+row is not bound to makes the row say so.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Janitor:
     next_prune: float = 0.0
     next_partitions: float = 0.0
     settled: set[JobUid] = field(default_factory=set)
-    """Jobs that have ended and whose rows say so: nothing about them changes any more."""
+    """Jobs that have ended and are released, and whose rows say so: nothing about them changes any more."""
     odd: set[JobUid] = field(default_factory=set)
     """Jobs that contradicted their rows a round ago: the watch and the rows are read at different moments."""
 
@@ -95,7 +96,7 @@ class Janitor:
                     odd.add(job.uid)
                     if job.uid in self.odd:
                         await self._settle(key, job)
-                elif job.finished is not None and row is not None and not row.state.is_open:
+                elif job.finished is not None and not job.held and row is not None and not row.state.is_open:
                     self.settled.add(job.uid)
         self.odd = odd
 
@@ -105,14 +106,16 @@ class Janitor:
         if not contradict(job, row):
             return
         try:
-            if started(job, row.job_uid if row else None):
+            if held_again(job, row):
+                await self.ledger.release_again(key, job.uid)
+            elif started(job, row.job_uid if row else None):
                 if row is not None and row.job_uid is not None:
                     self.meter.count("duplicates_total")
                 await self.ledger.rebuild_launched(job)
                 await self._end(job)
             elif not job.suspended:
                 await self._end(job)
-            else:
+            elif row is not None or not await self.ledger.still_owed(job):
                 await unstage(self.jobs, self.ledger, Leftover(job.namespace, job.name, job.uid, key))
         except (Transient, Conflict) as error:
             log.info("leftover stays for now", job=job.name, cause=str(error))
@@ -169,7 +172,7 @@ class Janitor:
 
 def contradict(job: JobView, row: RowView | None) -> bool:
     """Tell whether a Job and its row cannot both be right, so that something must be done about it."""
-    if started(job, row.job_uid if row else None):
+    if held_again(job, row) or started(job, row.job_uid if row else None):
         return True
     if not job.suspended:
         return row is not None and row.job_uid == job.uid and row.state.is_open and ending_of(job) is not None
@@ -178,6 +181,11 @@ def contradict(job: JobView, row: RowView | None) -> bool:
     if row.job_uid is not None:
         return row.job_uid != job.uid
     return job.stage < row.stage
+
+
+def held_again(job: JobView, row: RowView | None) -> bool:
+    """Tell whether our finalizer is on a Job that was released: the cluster was set back to before."""
+    return row is not None and row.released and row.job_uid == job.uid and job.held
 
 
 def _lost(item: Expected) -> Ending:

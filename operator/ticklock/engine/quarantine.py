@@ -40,10 +40,11 @@ class Quarantine:
     async def lift(self) -> None:
         """List Jobs, then objects; apply the rules; take away what may not stay; until nothing is left."""
         for _ in range(_ROUNDS):
+            life = await self.ledger.begin_to_reconcile(self.epoch)
             jobs, _ = await self.feed.list_all()
             objects, _ = await self.objects.list_all()
             await failpoint("quarantine-listed")
-            leftovers = await self.ledger.reconcile_incarnation(self.epoch, jobs, objects)
+            leftovers = await self.ledger.reconcile_incarnation(self.epoch, jobs, objects, life=life)
             if not leftovers:
                 return
             await failpoint("between-quarantine-rounds")

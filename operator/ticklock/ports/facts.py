@@ -105,6 +105,8 @@ class Ending:
     message: str
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    never_let_go: bool = False
+    """The Job was still suspended when it was deleted: it cannot have started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,8 @@ class RowView:
     staged_uid: JobUid | None
     job_uid: JobUid | None
     stage: int
+    released: bool = False
+    """Our finalizer was taken off its Job."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Ledger(Protocol):
         """Bound becomes launched, where still bound to that UID."""
 
     async def record(self, endings: Sequence[Ending]) -> int:
-        """Write outcomes; return how many were news. Repeating is harmless."""
+        """Write outcomes; return how many were news. Repeating is harmless. Raises Unready in quarantine."""
 
     async def rebuild_launched(self, job: JobView) -> bool:
         """Make a row say launched that is not bound to the unsuspended Job under its name; True where it did not."""
@@ -76,6 +76,9 @@ class Ledger(Protocol):
 
         Raises Unready in quarantine: a missing row means nothing then.
         """
+
+    async def still_owed(self, job: JobView) -> bool:
+        """Tell whether the tick of a Job without a row is still to be planned: then the Job may yet be adopted."""
 
     async def obey(self, ref: ObjectRef, standing: Standing | None) -> Sequence[Leftover]:
         """Judge the planned ticks of an object that was found suspended, deleted or replaced while nobody leads."""
@@ -119,6 +122,9 @@ class Ledger(Protocol):
     async def suspect_locks(self, epoch: int) -> Sequence[Blocker]:
         """Return the holders of locks whose run is over but may have live pods, or that were held for very long."""
 
+    async def release_again(self, key: AttemptKey, uid: JobUid) -> None:
+        """Note that our finalizer is on this attempt's Job after all: it is released once more, when witnessed."""
+
     async def absent(self, keys: Sequence[AttemptKey]) -> None:
         """Note that these attempts' Jobs are confirmed gone."""
 
@@ -144,10 +150,14 @@ class Ledger(Protocol):
     async def note_resource_version(self, epoch: int, version: int) -> bool:
         """Remember the highest resourceVersion seen; False, and quarantine, where it has fallen."""
 
+    async def begin_to_reconcile(self, epoch: int) -> str:
+        """Name the life that the database leads; asked for before the cluster is listed."""
+
     async def reconcile_incarnation(
-        self, epoch: int, jobs: Sequence[JobView], objects: Sequence[Declared]
+        self, epoch: int, jobs: Sequence[JobView], objects: Sequence[Declared], *, life: str | None = None
     ) -> Sequence[Leftover]:
         """Apply the rules of quarantine to what the cluster shows; return suspended Jobs to be un-staged first.
 
-        Called again with what stands then, until it returns nothing; the ledger is then open again.
+        Called again with what stands then, until it returns nothing; the ledger is then open again. Raises Transient
+        where the database leads another life than the one named before the lists.
         """

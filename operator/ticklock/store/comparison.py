@@ -52,11 +52,14 @@ Objects = Mapping[str, Declared]
 
 
 async def unstage_unbound(
-    connection: AsyncConnection, db: Database, jobs: Sequence[JobView], objects: Objects
+    connection: AsyncConnection, db: Database, jobs: Sequence[JobView], objects: Objects, *, set_back: bool
 ) -> list[Leftover]:
-    """Return the suspended Jobs that are to be taken away; plan anew what was staged with them or with none at all."""
+    """Return the suspended Jobs that are to be taken away; plan anew what was staged with them or with none at all.
+
+    Where the cluster was set back, a bound Job that is suspended may have been launched before: it is taken away too.
+    """
     rows = await _open_attempts(connection, db)
-    unbound = [job for job in jobs if _unbound(job, rows, objects)]
+    unbound = [job for job in jobs if _unbound(job, rows, objects, set_back=set_back)]
     uids = {job.uid for job in jobs}
     taken = {job.key for job in unbound}
     planned = [key for key, row in rows.items() if row.state == AttemptState.PLANNED]
@@ -71,14 +74,16 @@ async def _open_attempts(connection: AsyncConnection, db: Database) -> dict[Atte
     return {AttemptKey(row.run_id, row.n): row for row in rows}
 
 
-def _unbound(job: JobView, rows: Mapping[AttemptKey, Any], objects: Objects) -> bool:
-    """Tell whether a Job is a suspended one that its row is not bound to, or one that the witness outlived."""
+def _unbound(job: JobView, rows: Mapping[AttemptKey, Any], objects: Objects, *, set_back: bool) -> bool:
+    """Tell whether a Job is a suspended one that its row is not bound to, or one that nobody can vouch for."""
     if job.key is None or not job.suspended or job.finished is not None:
         return False
     row = rows.get(job.key)
     bound = row is not None and row.state == AttemptState.BOUND and row.job_uid == job.uid
     owner = objects.get(job.owner_uid or "")
-    return not bound or _witnessed(owner, job.scheduled_time, is_tick=(job.run_key or "").startswith("tick:"))
+    return (
+        not bound or set_back or _witnessed(owner, job.scheduled_time, is_tick=(job.run_key or "").startswith("tick:"))
+    )
 
 
 def _witnessed(owner: Declared | None, scheduled: datetime | None, *, is_tick: bool) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ticklock.domain.model import AttemptKey, AttemptState, JobUid, ObjectRef
-from ticklock.ports import Blocker, Expected, Release, RowView
+from ticklock.ports import Blocker, Expected, JobView, Release, RowView
 from ticklock.store.rowlocks import keyed
 from ticklock.store.session import Database, sql
 from ticklock.store.terms import fence
@@ -33,8 +33,15 @@ WHERE l.cluster = :cluster AND l.suspect
 """)
 
 
+_STILL_OWED = sql("""
+SELECT 1 FROM schedules s JOIN schedule_state st ON st.cluster = s.cluster AND st.uid = s.uid
+WHERE s.cluster = :cluster AND s.uid = :uid AND s.deleted_at IS NULL AND st.next_tick IS NOT NULL
+  AND CAST(:tick AS timestamptz) > least(greatest(st.cursor, st.pruned_through), clock_timestamp())
+""")
+"""Behind the cursor, but still to come: an edit may bring it back."""
+
 _ROWS = sql("""
-SELECT run_id, n, state, staged_uid, job_uid, stage FROM attempts
+SELECT run_id, n, state, staged_uid, job_uid, stage, released_at IS NOT NULL AS released FROM attempts
 WHERE cluster = :cluster AND (run_id, n) IN (SELECT * FROM unnest(CAST(:run_ids AS uuid[]), CAST(:ns AS int[])))
 """)
 
@@ -56,7 +63,17 @@ def _row_view(row: Any) -> RowView:
         None if row.staged_uid is None else JobUid(row.staged_uid),
         None if row.job_uid is None else JobUid(row.job_uid),
         row.stage,
+        row.released,
     )
+
+
+async def still_owed(db: Database, job: JobView) -> bool:
+    """Tell whether the tick of a Job without a row is still to be planned. Raises Unready in quarantine."""
+    if job.owner_uid is None or job.scheduled_time is None:
+        return False
+    parameters = {"cluster": db.cluster, "uid": job.owner_uid, "tick": job.scheduled_time}
+    async with db.decision() as (connection, _):
+        return (await connection.execute(_STILL_OWED, parameters)).first() is not None
 
 
 async def expected_jobs(db: Database, epoch: int) -> list[Expected]:

@@ -92,6 +92,9 @@ class PostgresLedger:
     async def rows(self, keys: Sequence[AttemptKey]) -> Mapping[AttemptKey, RowView]:
         return await expectations.rows(self.db, keys)
 
+    async def still_owed(self, job: JobView) -> bool:
+        return await expectations.still_owed(self.db, job)
+
     async def obey(self, ref: ObjectRef, standing: Standing | None) -> Sequence[Leftover]:
         return await deletion.obey(self.db, ref, standing)
 
@@ -133,6 +136,9 @@ class PostgresLedger:
     async def suspect_locks(self, epoch: int) -> Sequence[Blocker]:
         return await expectations.suspect_locks(self.db, epoch)
 
+    async def release_again(self, key: AttemptKey, uid: JobUid) -> None:
+        await reporting.release_again(self.db, key, uid)
+
     async def absent(self, keys: Sequence[AttemptKey]) -> None:
         await reporting.absent(self.db, keys)
 
@@ -157,7 +163,10 @@ class PostgresLedger:
     async def note_resource_version(self, epoch: int, version: int) -> bool:
         return await quarantine.note_resource_version(self.db, epoch, version)
 
+    async def begin_to_reconcile(self, epoch: int) -> str:
+        return await quarantine.begin_to_reconcile(self.db, epoch)
+
     async def reconcile_incarnation(
-        self, epoch: int, jobs: Sequence[JobView], objects: Sequence[Declared]
+        self, epoch: int, jobs: Sequence[JobView], objects: Sequence[Declared], *, life: str | None = None
     ) -> Sequence[Leftover]:
-        return await quarantine.reconcile_incarnation(self.db, epoch, jobs, objects)
+        return await quarantine.reconcile_incarnation(self.db, epoch, jobs, objects, life=life)

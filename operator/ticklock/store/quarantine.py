@@ -19,6 +19,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ticklock.domain.errors import Transient
 from ticklock.domain.model import Declared, ObjectRef
 from ticklock.failpoints import failpoint
 from ticklock.ports import JobView, Leftover
@@ -40,7 +41,8 @@ _SECONDS = 600.0
 """How long one comparison may take: it is one transaction over everything there is."""
 
 _STATE = sql(f"""
-SELECT incarnation IS NOT DISTINCT FROM {INCARNATION} AS same, quarantine_reason, clock_timestamp() AS now
+SELECT incarnation IS NOT DISTINCT FROM {INCARNATION} AS same, quarantine_reason, clock_timestamp() AS now,
+       {INCARNATION} || '/' || coalesce(quarantine_since::text, '') AS life
 FROM clusters WHERE cluster = :cluster
 """)  # noqa: S608 - constants of the store
 
@@ -75,18 +77,28 @@ async def note_resource_version(db: Database, epoch: int, version: int) -> bool:
         return (await connection.execute(_RESOURCE_VERSION, parameters)).scalar_one_or_none() is None
 
 
+async def begin_to_reconcile(db: Database, epoch: int) -> str:
+    """Name the life that the database leads now. What is listed after this knows of everything that it has lost."""
+    async with db.transaction() as connection:
+        await fence(connection, db, epoch)
+        return str((await connection.execute(_STATE, {"cluster": db.cluster})).one().life)
+
+
 async def reconcile_incarnation(
-    db: Database, epoch: int, jobs: Sequence[JobView], objects: Sequence[Declared]
+    db: Database, epoch: int, jobs: Sequence[JobView], objects: Sequence[Declared], *, life: str | None = None
 ) -> list[Leftover]:
     """Apply the rules; return the suspended Jobs that must be un-staged before the gate opens.
 
-    The caller un-stages them and calls again with what stands then. An empty answer means: the gate is open.
+    The caller un-stages them and calls again with what stands then. An empty answer means: the gate is open. `life` is
+    what was asked for before the lists; Transient where the database leads another one by now.
     """
     async with db.transaction(seconds=_SECONDS) as connection:
         await fence(connection, db, epoch)
         state = (await connection.execute(_STATE, {"cluster": db.cluster})).one()
         if state.same and state.quarantine_reason is None:
             return []
+        if life is not None and life != state.life:
+            raise Transient("commits may have been lost since the cluster was listed: it is listed again")
         ours = sorted((job for job in jobs if believable(db, job)), key=lambda job: (str(job.key), job.uid))
         await _lock_all(connection, db, ours, objects=objects, now=state.now)
         behind = await catch_up(connection, db, objects, state.now)
@@ -95,7 +107,8 @@ async def reconcile_incarnation(
                 await rebuild(connection, db, job)
         await record_ended(connection, db, ours)
         by_uid: dict[str, Declared] = {item.ref.uid: item for item in objects}
-        leftovers = await unstage_unbound(connection, db, ours, by_uid)
+        set_back = state.quarantine_reason == SET_BACK
+        leftovers = await unstage_unbound(connection, db, ours, by_uid, set_back=set_back)
         await lose_planned(connection, db, by_uid, behind=behind, now=state.now)
         for ref in await _missing(connection, db, by_uid):
             await bury(connection, db, ref)

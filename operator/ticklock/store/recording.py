@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -117,11 +117,15 @@ async def witness(connection: AsyncConnection, db: Database, ticks: Sequence[tup
 
 
 async def record(db: Database, endings: Sequence[Ending]) -> int:
-    """Write outcomes: attempt, run, JobLog, audit, lock and whoever waits for it, in one transaction."""
+    """Write outcomes: attempt, run, JobLog, audit, lock and whoever waits for it, in one transaction.
+
+    Raises Unready in quarantine: the number of a record that was lost may stand in the status already, and what is
+    recorded under it again would pass for witnessed.
+    """
     if not endings:
         return 0
     keys = [ending.key for ending in endings]
-    async with db.transaction() as connection:
+    async with db.reconciled() as connection:
         await lock_states(connection, db, keys)
         return await record_locked(connection, db, endings)
 
@@ -131,7 +135,8 @@ async def record_locked(connection: AsyncConnection, db: Database, endings: Sequ
     parameters = {**keyed(db, [ending.key for ending in endings]), **_ending_arrays(endings)}
     rows = (await connection.execute(_ENDED, parameters)).all()
     if rows:
-        await _follow(connection, db, rows)
+        never = {ending.key for ending in endings if ending.never_let_go}
+        await _follow(connection, db, rows, never)
     return len(rows)
 
 
@@ -146,10 +151,15 @@ def _ending_arrays(endings: Sequence[Ending]) -> dict[str, list[Any]]:
     }
 
 
-async def _follow(connection: AsyncConnection, db: Database, rows: Sequence[Any]) -> None:
-    """Write everything that follows from these endings."""
+async def _follow(
+    connection: AsyncConnection, db: Database, rows: Sequence[Any], never: Collection[AttemptKey]
+) -> None:
+    """Write everything that follows from these endings.
+
+    Whatever was let go raises the witness: a Job has pods before its start time can be seen.
+    """
     entries = [_entry(row, Reason(row.reason), row.message, AttemptState(row.state)) for row in rows]
-    started = [row for row in rows if row.launched_at is not None or row.state != AttemptState.STOPPED]
+    started = [row for row in rows if row.launched_at is not None or AttemptKey(row.run_id, row.n) not in never]
     await witness(connection, db, _ticks(started))
     successes = [row.finished_at if row.state == AttemptState.COMPLETED else None for row in rows]
     uids = [row.schedule_uid for row in rows]

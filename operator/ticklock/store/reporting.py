@@ -74,6 +74,11 @@ WHERE cluster = :cluster AND (run_id, n) IN (SELECT * FROM unnest(CAST(:run_ids 
   AND record_seq IS NOT NULL AND released_at IS NULL
 """)
 
+_RELEASE_AGAIN = sql("""
+UPDATE attempts SET released_at = NULL, absent_at = NULL
+WHERE cluster = :cluster AND run_id = :run_id AND n = :n AND job_uid = :uid AND released_at IS NOT NULL
+""")
+
 _SURPLUS = sql("""
 SELECT run_id, n, namespace, job_name, job_uid FROM (
   SELECT a.run_id, a.n, s.namespace, a.job_name, a.job_uid, a.state, s.keep_successful, s.keep_failed,
@@ -197,6 +202,13 @@ async def released(db: Database, epoch: int, keys: Sequence[AttemptKey]) -> None
         await fence(connection, db, epoch)
         await lock_states(connection, db, keys)
         await connection.execute(_RELEASED, keyed(db, keys))
+
+
+async def release_again(db: Database, key: AttemptKey, uid: JobUid) -> None:
+    """Note that the finalizer is on the Job after all: the cluster was set back, or the note was of an earlier Job."""
+    async with db.transaction() as connection:
+        await lock_states(connection, db, [key])
+        await connection.execute(_RELEASE_AGAIN, {"cluster": db.cluster, "run_id": key.run_id, "n": key.n, "uid": uid})
 
 
 async def absent(db: Database, keys: Sequence[AttemptKey]) -> None:

@@ -101,9 +101,19 @@ class Database:
             self.observe(asked, now, highest)
             if (doubt := self.doubt) is not None:
                 raise Unready(doubt)
-            if not same or reason is not None:
-                raise Unready(f"{Reason.QUARANTINE}: {reason or 'the database has restarted or was replaced'}")
+            _refuse_unreconciled(reason, same=same)
             yield connection, now
+
+    @asynccontextmanager
+    async def reconciled(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that takes numbers from the ledger, whatever the clock says.
+
+        Raises Unready in quarantine: a number that is given out again would count as witnessed already.
+        """
+        async with self._begin() as connection:
+            _, _, same, reason, *_ = (await connection.execute(_GATE, {"cluster": self.cluster})).one()
+            _refuse_unreconciled(reason, same=same)
+            yield connection
 
     def observe(self, asked: float, database: datetime, highest: datetime | None) -> None:
         """Feed one reading of the database's clock to the watch, with the latest time that anybody has gone by."""
@@ -138,6 +148,11 @@ class Database:
         if last is None:
             return None
         return last.database + timedelta(seconds=self.monotonic() - last.answered)
+
+
+def _refuse_unreconciled(reason: str | None, *, same: bool) -> None:
+    if not same or reason is not None:
+        raise Unready(f"{Reason.QUARANTINE}: {reason or 'the database has restarted or was replaced'}")
 
 
 _LOCAL = f"""

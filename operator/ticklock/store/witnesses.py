@@ -17,6 +17,9 @@ from ticklock.store.session import Database, sql
 
 LOST = "the database lost commits; the status of the object says that this run was handled before"
 
+STRIDE = 1_000_000
+"""More records than a loss can take away: what was in the making for one of them must not pass for a later one."""
+
 _STATES = sql("""
 SELECT st.uid, st.cursor, st.ledger_seq, s.generation, s.priority FROM schedule_state st
 JOIN schedules s ON s.cluster = st.cluster AND s.uid = st.uid WHERE st.cluster = :cluster
@@ -26,7 +29,7 @@ _WITNESS = sql("""
 UPDATE schedule_state
 SET cursor = greatest(cursor, CAST(:witness AS timestamptz)), last_launched_tick = greatest(last_launched_tick,
     :witness),
-    ledger_seq = greatest(ledger_seq, :ledger_seq), witnessed_seq = :ledger_seq,
+    ledger_seq = greatest(ledger_seq, :ledger_seq) + :stride, witnessed_seq = :ledger_seq,
     last_trigger = coalesce(:last_trigger, last_trigger), report_seq = report_seq + 1
 WHERE cluster = :cluster AND uid = :uid
 """)
@@ -44,7 +47,8 @@ async def catch_up(
     """Write what the witnesses say beyond the ledger: ticks without a row, triggers, numbers.
 
     The numbers come before anything is recorded: a record below the number that the status shows would count as
-    witnessed. Returns the UIDs of the objects whose records the ledger has lost.
+    witnessed. Nor is a number used again that a status still to be written may carry. Returns the UIDs of the objects
+    whose records the ledger has lost.
     """
     states = {row.uid: row for row in await connection.execute(_STATES, {"cluster": db.cluster})}
     behind = set()
@@ -56,7 +60,7 @@ async def catch_up(
             behind.add(item.ref.uid)
         await insert_runs(connection, db, _lost_runs(item, state), now=now)
         parameters = {"cluster": db.cluster, "uid": item.ref.uid, "witness": item.witness}
-        numbers = {"ledger_seq": item.ledger_seq, "last_trigger": item.last_trigger}
+        numbers = {"ledger_seq": item.ledger_seq, "stride": STRIDE, "last_trigger": item.last_trigger}
         await connection.execute(_WITNESS, {**parameters, **numbers})
         if item.witness is not None:
             await connection.execute(_SUSPECT, parameters)
