@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 
 from tests.model import tables
-from tests.model.ablations import ABLATIONS, REDUNDANT
-from tests.model.configurations import CONFIGURATIONS
+from tests.model.ablations import ABLATIONS, EVERY
+from tests.model.configurations import CONFIGURATIONS, LONG
 from tests.model.guards import RULES
 from tests.model.running import Result, searched_all
 from tests.model.story import numbered
@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--guards", action="store_true", help="switch each guard off alone")
     parser.add_argument("--stories", action="store_true", help="with --guards: tell how each of them is missed")
     parser.add_argument("--only", metavar="WORD", help="only configurations or guards with this word in their name")
+    parser.add_argument("--long", action="store_true", help="the configurations that take minutes instead")
     parser.add_argument("--markdown", action="store_true", help="print the table for a page")
     parser.add_argument("--processes", type=int, default=2, choices=(1, 2))
     options = parser.parse_args(arguments)
@@ -34,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _configurations(options: argparse.Namespace) -> bool:
-    setups = [w for w in CONFIGURATIONS if not options.only or options.only in w.name]
+    table = LONG if options.long else CONFIGURATIONS
+    setups = [w for w in table if not options.only or options.only in w.name]
     results = searched_all(setups, processes=options.processes)
     _print(tables.configurations(results), options)
     broken = [result for result in results if result.broken]
@@ -45,12 +47,12 @@ def _configurations(options: argparse.Namespace) -> bool:
 
 def _guards(options: argparse.Namespace) -> bool:
     if options.only:
-        chosen = [one for one in (*ABLATIONS, *REDUNDANT) if options.only in one.guard]
+        chosen = [one for one in EVERY if options.only in one.guard]
         results = searched_all([one.without for one in chosen], processes=options.processes)
         for one, result in zip(chosen, results, strict=True):
             _tell(RULES[one.guard], result)
         return True
-    results = searched_all([one.without for one in (*ABLATIONS, *REDUNDANT)], processes=options.processes)
+    results = searched_all([one.without for one in EVERY], processes=options.processes)
     _print(tables.guards(results), options)
     for ablation, result in zip(ABLATIONS, results, strict=False):
         if options.stories:

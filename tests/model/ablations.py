@@ -59,7 +59,7 @@ class Ablation:
 
 
 ABLATIONS = tuple(
-    Ablation(*row)  # type: ignore[arg-type]  # rows of a table
+    Ablation(*row)
     for row in (
         ("bind_compare", DEADLINE, "K1"),
         ("bind_stage", EDIT, "T1"),
@@ -85,6 +85,7 @@ ABLATIONS = tuple(
         ("lock_anew", FORBID_LOST, "S2"),
         ("incarnation", LOST, "S1", True),
         ("records_wait", LOST_CRASH, "W1"),
+        ("numbers_jump", LOST_DEADLINE, "W1"),
         ("nothing_judged", LOST_QUIET, "T1"),
         ("fresh_lists", LOST_TWICE, "T1"),
         ("witness_beats", LOST, "S1"),
@@ -117,3 +118,5 @@ REDUNDANT = (
     Redundant("jobs_first", LOST, "a release is decided only from a row in which its witness was noted before"),
     Redundant("no_follow", LOST_RETRY, "the attempt that would follow lies under the witness too, and becomes Unknown"),
 )
+
+EVERY: tuple[Ablation | Redundant, ...] = (*ABLATIONS, *REDUNDANT)

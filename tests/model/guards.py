@@ -42,6 +42,7 @@ class Guards(NamedTuple):
     # What was lost.
     incarnation: bool = True
     records_wait: bool = True
+    numbers_jump: bool = True
     nothing_judged: bool = True
     fresh_lists: bool = True
     jobs_first: bool = True
@@ -81,6 +82,7 @@ RULES = {
     "lock_anew": "a run without a lock, rebuilt after a loss, takes it when it ends and pods may be left",
     "incarnation": "each decision checks the incarnation of the database",
     "records_wait": "ends are recorded only in an incarnation that was reconciled",
+    "numbers_jump": "after a quarantine, records are counted on from a number that no lost one had reached",
     "nothing_judged": "nothing is judged in a quarantine",
     "fresh_lists": "a quarantine believes only lists that were begun in this incarnation",
     "jobs_first": "a quarantine lists Jobs first, then ScheduledJobs",

@@ -60,6 +60,14 @@ class Setup:
         """Whether etcd may be restored: then its statuses bear no witness, and what was gone may be back."""
         return self.left.restore > 0
 
+    @property
+    def decided(self) -> bool:
+        """Whether to demand that no bound Job is taken away without a verdict.
+
+        Not after a restore of etcd, nor after two losses, when stages begin anew: that run is Stopped, not double.
+        """
+        return not self.restored and self.left.loss < 2
+
     def tick(self, attempt: int) -> int:
         """Return the tick that an attempt belongs to."""
         return attempt // self.attempts + 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.model.ablations import ABLATIONS, REDUNDANT, Ablation, Redundant
+from tests.model.ablations import ABLATIONS, EVERY, REDUNDANT, Ablation, Redundant
 from tests.model.guards import RULES, Guards
 from tests.model.running import searched
 
@@ -20,5 +20,5 @@ def test_without_it_others_still_hold(one: Redundant) -> None:
 
 
 def test_every_guard_has_a_sentence_and_is_tried() -> None:
-    tried = [one.guard for one in (*ABLATIONS, *REDUNDANT)]
+    tried = [one.guard for one in EVERY]
     assert sorted(tried) == sorted(RULES) == sorted(Guards._fields)

@@ -62,7 +62,7 @@ def deleted(s: State, w: Setup, op: Op) -> State:
     name = w.job_names[op.attempt][op.uid]
     if job.started and not job.end and not job.deleting:
         return wrong(after, f"K1: {name} had started, and is deleted as if it had not")
-    if row.state == BOUND and row.job == op.uid and not op.why and not s.closed and not w.restored:
+    if row.state == BOUND and row.job == op.uid and not op.why and not s.closed and w.decided:
         return wrong(after, f"K1: {name} is the attempt, and is deleted although nobody decided that")
     return after
 
@@ -173,8 +173,8 @@ def settle(s: State, w: Setup, op: Op) -> Moves:
     elif w.guards.reread and (not contradict(job, row, w) or _owed(s, w, op.attempt)):
         yield "% reads the row again: it is right by now", done(s, op)
     elif _held_again(job, row, w):
-        then = Op("release", op.attempt, op.uid)
-        yield "% reads the row again: the Job was released, and is held", done(s, op, then)
+        after = put_row(done(s, op), op.attempt, row._replace(released=False, absent=False))
+        yield "% reads the row again: the Job was released, and is held; it is to be released once more", after
     elif job.let_go and row.job != job.uid:
         yield (
             "% reads the row again: the Job runs, and the row does not say so",

@@ -16,7 +16,7 @@ import structlog
 from ticklock.domain.errors import Conflict, Refused, Transient
 from ticklock.domain.model import JobUid
 from ticklock.engine.held import as_staged
-from ticklock.engine.unstaging import unstage
+from ticklock.engine.unstaging import Fate, unstage
 from ticklock.ports import Jobs, JobView, LeaseRecord, Leftover, Remains
 
 log = structlog.get_logger(__name__)
@@ -112,8 +112,8 @@ class Uninstaller:
 
     async def _settle(self, job: JobView, done: Done) -> None:
         if _waits(job) and job.key is not None:
-            never_started = await unstage(self.jobs, _NoLedger(), Leftover(job.namespace, job.name, job.uid, job.key))
-            if never_started:
+            fate = await unstage(self.jobs, _NoLedger(), Leftover(job.namespace, job.name, job.uid, job.key))
+            if fate is not Fate.LAUNCHED:
                 done.unstaged.add(job.uid)
                 return
         if not await self.jobs.release(job.namespace, job.name, job.uid):
