@@ -65,13 +65,15 @@ async def test_a_status_is_written_and_an_event_is_posted(
     assert await objects.standing(namespace, "watched") is not None
     assert await objects.write_status(ref, created["resourceVersion"], {"ledgerSeq": 1}) is not None
     event = ObjectEvent(1, ref, "Normal", Reason.ACCEPTED, "Reconcile", "accepted", datetime(2026, 11, 22, tzinfo=UTC))
-    await KubeEvents(api, instance="x").post(event)
+    await KubeEvents(api, instance="x", lease=(SYSTEM, "ticklock")).post(event)
 
 
-async def test_the_lease_is_held(api: K8sApi, control_plane: ControlPlane) -> None:
+async def test_the_lease_is_held_and_an_event_about_it_is_posted(api: K8sApi, control_plane: ControlPlane) -> None:
     lease, at = KubeLease(api, SYSTEM, "ticklock"), datetime(2026, 11, 22, tzinfo=UTC)
     seen = await lease.read() or await lease.create("x", 15, at)
     assert (await lease.update(seen, "x", 15, at, transitions=0, acquired=False)).holder == "x"
+    event = ObjectEvent(2, None, "Normal", Reason.RECONCILED, "Gate", "over", at)
+    await KubeEvents(api, instance="x", lease=(SYSTEM, "ticklock")).post(event)
     control_plane.api.delete(f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/ticklock")
 
 

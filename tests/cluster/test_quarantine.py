@@ -13,6 +13,7 @@ from tests.support.accounting import every_tick_once, on_time
 from tests.support.place import RARELY
 from tests.support.stack import can_launch, cannot_launch
 from tests.support.waiting import eventually
+from tools.devcluster.manifests import HOME
 from tools.devcluster.postgres import Shutdown
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tools.devcluster.postgres import Postgres
 
 KEEP = 1000
+EVENTS = f"/apis/events.k8s.io/v1/namespaces/{HOME}/events"
 SECONDS = 15.0
 """In which a quarantine is over."""
 
@@ -41,6 +43,12 @@ def database(stack: Stack) -> Postgres:
     return stack.installation.postgres
 
 
+def installation_events(stack: Stack) -> list[tuple[str, str]]:
+    """The (type, reason) of the Events about the Lease, oldest first."""
+    found = [one for one in stack.cluster.api.get(EVENTS)["items"] if one["regarding"]["kind"] == "Lease"]
+    return [(one["type"], one["reason"]) for one in sorted(found, key=lambda one: str(one["eventTime"]))]
+
+
 def kill(server: Postgres) -> None:
     server.kill9()
     server.start()
@@ -57,6 +65,7 @@ def test_the_database_restarts_in_the_middle(
 ) -> None:
     schedules = busy(own_place)
     ended = len(own_stack.facts("quarantine is over"))
+    told = installation_events(own_stack)
     harm(database(own_stack))
     back = time.time()
     eventually(
@@ -72,6 +81,9 @@ def test_the_database_restarts_in_the_middle(
     assert own_stack.facts("quarantine begins")
     for planted in schedules:
         assert {row["state"] for row in planted.runs()} <= {"Completed", "Running", "Pending", "Missed"}
+    news = eventually(lambda: installation_events(own_stack)[len(told) :], what="it is told, and that it is over")
+    eventually(lambda: len(installation_events(own_stack)) >= len(told) + 2, what=f"both are told, not only {news}")
+    assert installation_events(own_stack)[len(told) :] == [("Warning", "Quarantine"), ("Normal", "Reconciled")]
 
 
 @pytest.mark.timeout(180)

@@ -102,7 +102,18 @@ def test_the_conditions(
     changes: dict[str, Any], ready: tuple[str, str], stalled: tuple[str, str], succeeded: tuple[str, str]
 ) -> None:
     found = conditions(build_status(report(**changes), {}))
-    assert found == {"Ready": ready, "Stalled": stalled, "LastRunSucceeded": succeeded}
+    launches = ("True", "Reconciled")
+    assert found == {"Ready": ready, "Stalled": stalled, "CanLaunch": launches, "LastRunSucceeded": succeeded}
+
+
+@pytest.mark.parametrize("reason", [Reason.QUARANTINE, Reason.CLOCK_STEP])
+def test_an_installation_that_launches_nothing_says_so_and_leaves_the_spec_as_good_as_it_is(reason: Reason) -> None:
+    status = build_status(report(closed_reason=reason, closed_message="nothing is launched since noon"), {})
+    found = conditions(status)
+    assert found["CanLaunch"] == ("False", reason.value)
+    assert (found["Ready"], found["Stalled"]) == (("True", "Accepted"), ("False", "Accepted"))
+    (told,) = [item["message"] for item in status["conditions"] if item["type"] == "CanLaunch"]
+    assert told == "nothing is launched since noon"
 
 
 BACKWARDS = [
@@ -120,7 +131,7 @@ def test_what_bears_witness_never_goes_backwards(field: str, former: object) -> 
 def test_a_condition_keeps_its_transition_time_while_it_stands() -> None:
     first = build_status(report(), {})
     later = build_status(report(now=NOON + timedelta(hours=1)), first)
-    assert [item["lastTransitionTime"] for item in later["conditions"]] == ["2026-03-01T12:00:04Z"] * 3
+    assert [item["lastTransitionTime"] for item in later["conditions"]] == ["2026-03-01T12:00:04Z"] * 4
 
 
 def test_active_jobs_are_named() -> None:

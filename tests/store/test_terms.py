@@ -27,6 +27,9 @@ METHODS: dict[str, Callable[[PostgresLedger, int], Awaitable[object]]] = {
     "posted": lambda ledger, epoch: ledger.posted(epoch, [1]),
     "prune": lambda ledger, epoch: ledger.prune(epoch, older_than=timedelta(0)),
     "sweep": lambda ledger, epoch: ledger.sweep(epoch),
+    "make_partitions": lambda ledger, epoch: ledger.make_partitions(epoch),
+    "drop_partitions": lambda ledger, epoch: ledger.drop_partitions(epoch, audit=timedelta(9), job_logs=timedelta(9)),
+    "tend_gate": lambda ledger, epoch: ledger.tend_gate(epoch),
     "note_resource_version": lambda ledger, epoch: ledger.note_resource_version(epoch, 1),
     "reconcile_incarnation": lambda ledger, epoch: ledger.reconcile_incarnation(epoch, [], []),
 }

@@ -70,11 +70,24 @@ METHODS: dict[str, Ask] = {
     "posted": lambda ledger, epoch, _n: ledger.posted(epoch, list(range(100))),
     "prune": lambda ledger, epoch, _n: ledger.prune(epoch, older_than=timedelta(0)),
     "sweep": lambda ledger, epoch, _n: ledger.sweep(epoch),
+    "tend gate": lambda ledger, epoch, _n: ledger.tend_gate(epoch),
+    "make partitions": lambda ledger, epoch, _n: ledger.make_partitions(epoch),
+    "drop partitions": lambda ledger, epoch, _n: ledger.drop_partitions(epoch, audit=TTL * 9**7, job_logs=TTL * 9**7),
     "resource version": lambda ledger, epoch, _n: ledger.note_resource_version(epoch, 1),
     "open term": lambda ledger, _, _n: ledger.open_term(),
 }
 EMPTY: tuple[object, ...] = (None, 0, False, [], {}, (0, []))
-TABLES = ("schedules", "schedule_state", "runs", "attempts", "queue_locks", "job_logs", "run_events", "object_events")
+TABLES = (
+    "schedules",
+    "schedule_state",
+    "runs",
+    "attempts",
+    "queue_locks",
+    "job_logs",
+    "run_events",
+    "object_events",
+    "closures",
+)
 
 
 async def contents(world: World) -> dict[str, list[object]]:
@@ -96,7 +109,7 @@ async def test_a_neighbour_sees_and_changes_nothing(neighbours: Neighbours, meth
         assert (list(answer.orders), list(answer.leftovers), list(answer.blockers)) == ([], [], [])  # type: ignore[attr-defined]
     elif method == "store staged":
         assert [left.job_uid for left in answer] == ["of the neighbour"]  # type: ignore[attr-defined]
-    elif method not in {"resource version", "open term"}:
+    elif method not in {"resource version", "open term", "tend gate"}:
         assert answer in EMPTY
 
 

@@ -134,10 +134,11 @@ class World:
     # --------------------------------------------------------------------------------------------------------- steps
 
     async def open(self, *objects: Declared) -> "World":
-        """Open the gate of the fresh database, and a term; store these objects."""
+        """Open the gate of the fresh database, and a term; store these objects. The Events about that are posted."""
         await self.ledger.pulse(leading=True)
         self.epoch = await self.ledger.open_term()
         assert list(await self.ledger.reconcile_incarnation(self.epoch, (), ())) == []
+        await self.ledger.posted(self.epoch, [item.id for item in await self.ledger.outbox(self.epoch, limit=10)])
         if objects:
             await self.store(*objects)
         return self

@@ -84,7 +84,7 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         ledger=ledger,
         jobs=jobs,
         objects=objects,
-        events=KubeEvents(api, instance=settings.pod_name),
+        events=KubeEvents(api, instance=settings.pod_name, lease=(settings.lease_namespace, settings.lease_name)),
         job_feed=KubeJobFeed(api),
         object_feed=KopfFeed(lambda submit: KopfFront(api.access, submit)),
         wakeups=wakeups,

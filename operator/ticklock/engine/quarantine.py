@@ -1,4 +1,7 @@
-"""Quarantine: the leader's first duty. Compares the ledger with the cluster before anything else is decided."""
+"""Quarantine: the leader's first duty. Compares the ledger with the cluster before anything else is decided.
+
+It also keeps the book of when the gate was closed, for whatever reason, and tells it.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +34,18 @@ class Quarantine:
     """Why the gate is closed, as the last heartbeat saw it."""
 
     async def step(self) -> float:
-        """Look; where the gate is closed, reconcile until it is open."""
+        """Look; where the gate is closed for fear of lost commits, reconcile until it is open."""
+        await self._tend()
         if (cause := self.cause()) is not None:
             log.warning("quarantine begins", cause=cause)
             await self.lift()
+            await self._tend()
         return CHECK_SECONDS
+
+    async def _tend(self) -> None:
+        for opened in await self.ledger.tend_gate(self.epoch):
+            for outcome, number in opened.settled.items():
+                self.meter.count("quarantine_settled_total", number, outcome=outcome)
 
     async def lift(self) -> None:
         """List Jobs, then objects; apply the rules; take away what may not stay; until nothing is left."""

@@ -81,7 +81,7 @@ class Reporter:
 
     def _count(self, event: ObjectEvent) -> None:
         self.meter.count("events_posted_total")
-        if event.state is not None:
+        if event.state is not None and event.ref is not None:
             labels = {"namespace": event.ref.namespace, "name": event.ref.name}
             self.meter.count("runs_total", state=event.state.value, reason=event.reason.value, **labels)
 

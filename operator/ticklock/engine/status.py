@@ -91,7 +91,15 @@ def _conditions(report: Report, former: Sequence[Mapping[str, Any]]) -> list[dic
         message = "suspended" if report.suspended else "the schedule is in force"
         spec = [("Ready", "True", Reason.ACCEPTED.value, message), ("Stalled", "False", Reason.ACCEPTED.value, "")]
     since = {item.get("type"): item for item in former}
-    return [_condition(report, since.get(item[0]), *item) for item in (*spec, _last_run_succeeded(report.last_ended))]
+    words = (*spec, _can_launch(report), _last_run_succeeded(report.last_ended))
+    return [_condition(report, since.get(item[0]), *item) for item in words]
+
+
+def _can_launch(report: Report) -> tuple[str, str, str, str]:
+    """Say whether the installation launches at all. Ready and Stalled do not: they speak of the spec alone."""
+    if report.closed_reason is None:
+        return ("CanLaunch", "True", Reason.RECONCILED.value, "")
+    return ("CanLaunch", "False", report.closed_reason.value, report.closed_message)
 
 
 def _last_run_succeeded(run: LastRun | None) -> tuple[str, str, str, str]:

@@ -25,6 +25,7 @@ from ticklock.ports.facts import (
     LastRun,
     Launch,
     Leftover,
+    Opened,
     Pulse,
     Release,
     Report,
@@ -32,6 +33,7 @@ from ticklock.ports.facts import (
     StageClaim,
     StageOrder,
 )
+from ticklock.ports.gate import Closure, GateStatus, Person
 from ticklock.ports.ledger import Ledger
 from ticklock.ports.surroundings import Meter, Wakeups
 
@@ -40,10 +42,12 @@ __all__ = [
     "BindOutcome",
     "Blocker",
     "Bound",
+    "Closure",
     "Ending",
     "Events",
     "Expected",
     "Fall",
+    "GateStatus",
     "JobFeed",
     "JobView",
     "Jobs",
@@ -57,6 +61,8 @@ __all__ = [
     "ObjectEvent",
     "ObjectFeed",
     "Objects",
+    "Opened",
+    "Person",
     "Pulse",
     "Release",
     "Remains",

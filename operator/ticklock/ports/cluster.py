@@ -120,7 +120,8 @@ class ObjectEvent:
     """One Kubernetes Event to be posted. `name` is deterministic, so that posting again is harmless."""
 
     id: int
-    ref: ObjectRef
+    ref: ObjectRef | None
+    """The object that it is about; None: the installation itself."""
     type: str
     """Normal or Warning."""
     reason: Reason
@@ -137,7 +138,10 @@ class Events(Protocol):
     """Events of events.k8s.io/v1."""
 
     async def post(self, event: ObjectEvent) -> None:
-        """Post it; an Event of that name that is there already counts as posted, a vanished namespace too."""
+        """Post it; an Event of that name that is there already counts as posted, a vanished namespace too.
+
+        What is about the installation is posted about its Lease.
+        """
 
 
 class ObjectFeed(Protocol):

@@ -180,6 +180,9 @@ class Report:
     last_run: LastRun | None
     last_ended: LastRun | None
     now: datetime
+    closed_reason: Reason | None = None
+    """Why nothing is launched in the whole installation, if that has lasted."""
+    closed_message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,18 @@ class Expected:
 
     job: Release
     state: AttemptState
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A closure of the gate that is over."""
+
+    reason: Reason
+    """Why it was closed: Quarantine or ClockStep."""
+    how: Reason
+    """What opened it: Reconciled, ClockSettled or Released."""
+    settled: Mapping[str, int]
+    """How many attempts the quarantine settled, by outcome."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from ticklock.ports.facts import (
     Expected,
     Launch,
     Leftover,
+    Opened,
     Pulse,
     Release,
     Report,
@@ -146,7 +147,10 @@ class Ledger(Protocol):
     async def drop_partitions(self, epoch: int, *, audit: timedelta, job_logs: timedelta) -> Sequence[str]:
         """Drop the months in which all is older than that; Transient while somebody else uses the tables."""
 
-    # -- quarantine
+    # -- the gate
+    async def tend_gate(self, epoch: int) -> Sequence[Opened]:
+        """Keep the book of when the gate was closed, and tell it; return closures that are over, each one once."""
+
     async def note_resource_version(self, epoch: int, version: int) -> bool:
         """Remember the highest resourceVersion seen; False, and quarantine, where it has fallen."""
 

@@ -135,7 +135,8 @@ async def _queue_events(connection: AsyncConnection, db: Database, entries: Sequ
 class Announcement:
     """One Kubernetes Event to be posted by the leader."""
 
-    ref: ObjectRef
+    ref: ObjectRef | None
+    """The object that it is about; None: the installation."""
     type: str
     reason: Reason
     action: str
@@ -154,9 +155,9 @@ async def announce(connection: AsyncConnection, db: Database, items: Sequence[An
         _OUTBOX,
         {
             "cluster": db.cluster,
-            "uids": [item.ref.uid for item in items],
-            "namespaces": [item.ref.namespace for item in items],
-            "names": [item.ref.name for item in items],
+            "uids": [item.ref and item.ref.uid for item in items],
+            "namespaces": [item.ref and item.ref.namespace for item in items],
+            "names": [item.ref and item.ref.name for item in items],
             "types": [item.type for item in items],
             "reasons": [item.reason.value for item in items],
             "actions": [item.action for item in items],

@@ -16,7 +16,7 @@ from ticklock.store.locks import suspect_locks_of
 from ticklock.store.recording import advance_ledger, witness
 from ticklock.store.rowlocks import keyed
 from ticklock.store.session import Database, sql
-from ticklock.store.witnesses import LOST
+from ticklock.store.witnesses import LOST, witnessed
 
 GONE = "the database lost commits and the object is gone: nothing tells whether this run was handled before"
 
@@ -53,10 +53,11 @@ Objects = Mapping[str, Declared]
 
 async def unstage_unbound(
     connection: AsyncConnection, db: Database, jobs: Sequence[JobView], objects: Objects, *, set_back: bool
-) -> list[Leftover]:
+) -> tuple[list[Leftover], int]:
     """Return the suspended Jobs that are to be taken away; plan anew what was staged with them or with none at all.
 
     Where the cluster was set back, a bound Job that is suspended may have been launched before: it is taken away too.
+    Also returns how many were planned anew.
     """
     rows = await _open_attempts(connection, db)
     unbound = [job for job in jobs if _unbound(job, rows, objects, set_back=set_back)]
@@ -66,7 +67,8 @@ async def unstage_unbound(
     anew = [key for key in planned if key in taken or (rows[key].staged_uid or None) not in {None, *uids}]
     if anew:
         await connection.execute(_REPLAN, keyed(db, anew))
-    return [Leftover(job.namespace, job.name, job.uid, job.key) for job in unbound if job.key is not None]
+    leftovers = [Leftover(job.namespace, job.name, job.uid, job.key) for job in unbound if job.key is not None]
+    return leftovers, len(anew)
 
 
 async def _open_attempts(connection: AsyncConnection, db: Database) -> dict[AttemptKey, Any]:
@@ -82,20 +84,14 @@ def _unbound(job: JobView, rows: Mapping[AttemptKey, Any], objects: Objects, *, 
     bound = row is not None and row.state == AttemptState.BOUND and row.job_uid == job.uid
     owner = objects.get(job.owner_uid or "")
     return (
-        not bound or set_back or _witnessed(owner, job.scheduled_time, is_tick=(job.run_key or "").startswith("tick:"))
+        not bound or set_back or witnessed(owner, job.scheduled_time, is_tick=(job.run_key or "").startswith("tick:"))
     )
-
-
-def _witnessed(owner: Declared | None, scheduled: datetime | None, *, is_tick: bool) -> bool:
-    if not is_tick or owner is None or owner.witness is None or scheduled is None:
-        return False
-    return scheduled <= owner.witness
 
 
 async def lose_planned(
     connection: AsyncConnection, db: Database, objects: Objects, *, behind: frozenset[str], now: datetime
-) -> None:
-    """Unbound ticks at or below the witness; unbound triggers of an object whose records were lost.
+) -> int:
+    """Unbound ticks at or below the witness; unbound triggers of an object whose records were lost. Return how many.
 
     And whatever was due of an object that is gone: its Jobs were released without a witness, so it may have run.
     """
@@ -105,16 +101,16 @@ async def lose_planned(
         for row in rows.values()
         if row.state == AttemptState.PLANNED
         and (
-            _witnessed(objects.get(row.schedule_uid), row.scheduled_time, is_tick=row.is_tick)
+            witnessed(objects.get(row.schedule_uid), row.scheduled_time, is_tick=row.is_tick)
             or (not row.is_tick and row.schedule_uid in behind)
             or (row.schedule_uid not in objects and row.scheduled_time <= now)
         )
     ]
-    await judge(connection, db, lost)
+    return len(await judge(connection, db, lost))
 
 
-async def lose_bound(connection: AsyncConnection, db: Database, jobs: Sequence[JobView], objects: Objects) -> None:
-    """Bound or launched attempts whose Job is gone, or still suspended below the witness."""
+async def lose_bound(connection: AsyncConnection, db: Database, jobs: Sequence[JobView], objects: Objects) -> int:
+    """Bound or launched attempts whose Job is gone, or still suspended below the witness. Return how many."""
     standing = {job.uid: job for job in jobs}
     rows = [
         row
@@ -122,7 +118,7 @@ async def lose_bound(connection: AsyncConnection, db: Database, jobs: Sequence[J
         if row.state != AttemptState.PLANNED and _is_lost(row, standing.get(row.job_uid), objects)
     ]
     if not rows:
-        return
+        return 0
     lost = [_entry(row, Reason.JOB_VANISHED, VANISHED) for row in rows]
     keys = [entry.key for entry in lost]
     await connection.execute(_LOSE, {**keyed(db, keys), "message": VANISHED})
@@ -132,12 +128,13 @@ async def lose_bound(connection: AsyncConnection, db: Database, jobs: Sequence[J
     await end_runs(connection, lost)
     await end_logs(connection, db, lost)
     await chronicle(connection, db, lost)
+    return len(lost)
 
 
 def _is_lost(row: Any, job: JobView | None, objects: Objects) -> bool:
     if job is None:
         return True
-    return job.suspended and _witnessed(objects.get(row.schedule_uid), row.scheduled_time, is_tick=row.is_tick)
+    return job.suspended and witnessed(objects.get(row.schedule_uid), row.scheduled_time, is_tick=row.is_tick)
 
 
 def _entry(row: Any, reason: Reason, message: str) -> Entry:

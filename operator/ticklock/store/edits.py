@@ -49,7 +49,8 @@ async def store_edit(
     await upsert(connection, db, [item], now)
     leftovers = await _revise(connection, db, item, now)
     cursor = max(now, row["cursor"])
-    await _plan_gap(connection, db, item, now=now, until=cursor)
+    begin = max(now, row["pruned_through"] or now)
+    await _plan_gap(connection, db, item, now=now, begin=begin, until=cursor)
     parameters = {
         "cluster": db.cluster,
         "uid": item.ref.uid,
@@ -109,14 +110,14 @@ def _has_tick(item: Declared, tick: datetime) -> bool:
 
 
 async def _plan_gap(
-    connection: AsyncConnection, db: Database, item: Declared, *, now: datetime, until: datetime
+    connection: AsyncConnection, db: Database, item: Declared, *, now: datetime, begin: datetime, until: datetime
 ) -> None:
-    """Plan the new timetable's ticks that the old cursor has already passed."""
+    """Plan the new timetable's ticks that the old cursor has already passed, but nothing that was pruned."""
     rule = item.rule
-    if rule is None or rule.suspend or until <= now:
+    if rule is None or rule.suspend or until <= begin:
         return
     timetable = named(item, lambda it: timetable_of(rule.expression, rule.time_zone, it.created_at))
-    gap = plan(timetable, cursor=now, now=now, horizon=until - now, deadline=rule.starting_deadline)
+    gap = plan(timetable, cursor=begin, now=now, horizon=until - now, deadline=rule.starting_deadline)
     row = {
         "uid": item.ref.uid,
         "namespace": item.ref.namespace,

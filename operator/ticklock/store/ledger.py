@@ -18,6 +18,7 @@ from ticklock.ports import (
     Launch,
     Leftover,
     ObjectEvent,
+    Opened,
     Pulse,
     Release,
     Report,
@@ -28,6 +29,7 @@ from ticklock.ports import (
 )
 from ticklock.store import (
     binding,
+    closures,
     deletion,
     expectations,
     housekeeping,
@@ -159,6 +161,9 @@ class PostgresLedger:
 
     async def drop_partitions(self, epoch: int, *, audit: timedelta, job_logs: timedelta) -> Sequence[str]:
         return await partitions.drop_partitions(self.db, epoch, audit=audit, job_logs=job_logs)
+
+    async def tend_gate(self, epoch: int) -> Sequence[Opened]:
+        return await closures.tend(self.db, epoch)
 
     async def note_resource_version(self, epoch: int, version: int) -> bool:
         return await quarantine.note_resource_version(self.db, epoch, version)

@@ -74,8 +74,11 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:generations AS bigint[]), CAST(:prioriti
      AS p(id, generation, priority)
 WHERE run_id = p.id AND n = 1 AND state = 'Skipped' AND reason IN ('SpecChanged', 'ScheduleSuspended')
   AND job_uid IS NULL AND scheduled_time > :now
+  AND NOT EXISTS (SELECT FROM schedule_state st WHERE st.cluster = a.cluster AND st.uid = a.schedule_uid
+                  AND st.last_launched_tick >= a.scheduled_time)
 RETURNING run_id
 """)
+"""Not at or below a tick that was launched: after a loss of commits nobody knows what became of those before it."""
 
 _REOPEN_RUNS = sql("""
 UPDATE runs SET state = 'Pending', reason = NULL, message = '', finished_at = NULL WHERE id = ANY(CAST(:ids AS uuid[]))

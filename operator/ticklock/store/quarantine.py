@@ -5,14 +5,15 @@ ledger with the cluster. Jobs are listed before ScheduledJobs, because a witness
 a run that is missing from the first list has its witness in the second.
 
 Rules, in the order in which they are applied: an unsuspended Job is a launched run, whatever its row says; one that has
-ended is recorded. A suspended Job that its row is not bound to is taken away and its attempt planned anew at a higher
-stage. Whatever else stands at or below the witness was handled before: it becomes Unknown and is never launched
-again. So does what was due of an object that is gone: nothing bears witness of it any more. A bound or launched attempt
-without a Job is Unknown too.
+ended is recorded, before a later attempt of its run is looked at. A suspended Job that its row is not bound to is taken
+away and its attempt planned anew at a higher stage. Whatever else stands at or below the witness was handled before: it
+becomes Unknown and is never launched again. So does what was due of an object that is gone: nothing bears witness of it
+any more. A bound or launched attempt without a Job is Unknown too.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -21,17 +22,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticklock.domain.errors import Transient
 from ticklock.domain.model import Declared, ObjectRef
+from ticklock.domain.reasons import Reason
 from ticklock.failpoints import failpoint
 from ticklock.ports import JobView, Leftover
+from ticklock.store.closures import add_settled, close, open_again
 from ticklock.store.comparison import lose_bound, lose_planned, unstage_unbound
 from ticklock.store.deletion import bury
-from ticklock.store.rebuilding import believable, ensure_owners, rebuild, record_ended
+from ticklock.store.rebuilding import believable, ensure_owners, in_order, rebuild_all
 from ticklock.store.rowlocks import lock_specs
 from ticklock.store.schedules import namesakes
 from ticklock.store.session import INCARNATION, Database, sql
 from ticklock.store.specs import store_new
-from ticklock.store.terms import fence
-from ticklock.store.witnesses import catch_up
+from ticklock.store.terms import QUARANTINED, fence
+from ticklock.store.witnesses import Witnesses, catch_up
 
 log = structlog.get_logger(__name__)
 
@@ -41,13 +44,13 @@ _SECONDS = 600.0
 """How long one comparison may take: it is one transaction over everything there is."""
 
 _STATE = sql(f"""
-SELECT incarnation IS NOT DISTINCT FROM {INCARNATION} AS same, quarantine_reason, clock_timestamp() AS now,
+SELECT {QUARANTINED} AS cause, quarantine_reason, clock_timestamp() AS now,
        {INCARNATION} || '/' || coalesce(quarantine_since::text, '') AS life
-FROM clusters WHERE cluster = :cluster
+FROM clusters c WHERE cluster = :cluster
 """)  # noqa: S608 - constants of the store
 
 _OPEN = sql(f"""
-UPDATE clusters SET incarnation = {INCARNATION}, quarantine_reason = NULL, quarantine_since = NULL,
+UPDATE clusters SET incarnation = {INCARNATION}, quarantine_reason = NULL,
        highest_resource_version = CASE WHEN quarantine_reason IS NULL THEN highest_resource_version ELSE 0 END
 WHERE cluster = :cluster AND quarantine_reason IS NOT DISTINCT FROM CAST(:reason AS text)
 """)  # noqa: S608 - constants of the store
@@ -55,8 +58,7 @@ WHERE cluster = :cluster AND quarantine_reason IS NOT DISTINCT FROM CAST(:reason
 _RESOURCE_VERSION = sql("""
 UPDATE clusters
 SET highest_resource_version = greatest(highest_resource_version, :version),
-    quarantine_reason = CASE WHEN :version < highest_resource_version THEN :set_back ELSE quarantine_reason END,
-    quarantine_since = CASE WHEN :version < highest_resource_version THEN clock_timestamp() ELSE quarantine_since END
+    quarantine_reason = CASE WHEN :version < highest_resource_version THEN :set_back ELSE quarantine_reason END
 WHERE cluster = :cluster
 RETURNING quarantine_reason
 """)
@@ -74,7 +76,8 @@ async def note_resource_version(db: Database, epoch: int, version: int) -> bool:
     async with db.transaction() as connection:
         await fence(connection, db, epoch)
         parameters = {"cluster": db.cluster, "version": version, "set_back": SET_BACK}
-        return (await connection.execute(_RESOURCE_VERSION, parameters)).scalar_one_or_none() is None
+        reason: str | None = (await connection.execute(_RESOURCE_VERSION, parameters)).scalar_one_or_none()
+        return reason is None
 
 
 async def begin_to_reconcile(db: Database, epoch: int) -> str:
@@ -95,26 +98,19 @@ async def reconcile_incarnation(
     async with db.transaction(seconds=_SECONDS) as connection:
         await fence(connection, db, epoch)
         state = (await connection.execute(_STATE, {"cluster": db.cluster})).one()
-        if state.same and state.quarantine_reason is None:
+        if state.cause is None:
             return []
         if life is not None and life != state.life:
             raise Transient("commits may have been lost since the cluster was listed: it is listed again")
-        ours = sorted((job for job in jobs if believable(db, job)), key=lambda job: (str(job.key), job.uid))
+        await close(connection, db, Reason.QUARANTINE, state.cause)
+        ours = in_order(job for job in jobs if believable(db, job))
         await _lock_all(connection, db, ours, objects=objects, now=state.now)
-        behind = await catch_up(connection, db, objects, state.now)
-        for job in ours:
-            if not job.suspended and (not job.deleting or job.started_at is not None):
-                await rebuild(connection, db, job)
-        await record_ended(connection, db, ours)
-        by_uid: dict[str, Declared] = {item.ref.uid: item for item in objects}
         set_back = state.quarantine_reason == SET_BACK
-        leftovers = await unstage_unbound(connection, db, ours, by_uid, set_back=set_back)
-        await lose_planned(connection, db, by_uid, behind=behind, now=state.now)
-        for ref in await _missing(connection, db, by_uid):
-            await bury(connection, db, ref)
+        settled, leftovers = await _settle(connection, db, ours, objects=objects, now=state.now, set_back=set_back)
+        await add_settled(connection, db, settled, unstaging=len(leftovers))
         if not leftovers:
-            await lose_bound(connection, db, ours, by_uid)
-            await _open(connection, db, state.quarantine_reason)
+            await open_gate(connection, db, state.quarantine_reason)
+            await open_again(connection, db, Reason.QUARANTINE, how=Reason.RECONCILED)
             log.warning("quarantine is over", jobs=len(jobs), objects=len(objects))
         await failpoint("before-quarantine-commit")
         return leftovers
@@ -126,7 +122,30 @@ async def _missing(connection: AsyncConnection, db: Database, objects: Mapping[s
     return [ObjectRef(row.namespace, row.name, row.uid) for row in rows if row.uid not in objects]
 
 
-async def _open(connection: AsyncConnection, db: Database, reason: str | None) -> None:
+async def _settle(
+    connection: AsyncConnection,
+    db: Database,
+    ours: Sequence[JobView],
+    *,
+    objects: Sequence[Declared],
+    now: datetime,
+    set_back: bool,
+) -> tuple[Counter[str], list[Leftover]]:
+    """Apply the rules; return how many attempts came out as what, and the Jobs that must go first."""
+    settled: Counter[str] = Counter()
+    lost = await catch_up(connection, db, objects, now)
+    by_uid: dict[str, Declared] = {item.ref.uid: item for item in objects}
+    settled.update(await rebuild_all(connection, db, ours, Witnesses(by_uid, lost.behind)))
+    leftovers, settled["planned"] = await unstage_unbound(connection, db, ours, by_uid, set_back=set_back)
+    settled["unknown"] = lost.runs + await lose_planned(connection, db, by_uid, behind=lost.behind, now=now)
+    for ref in await _missing(connection, db, by_uid):
+        await bury(connection, db, ref)
+    if not leftovers:
+        settled["unknown"] += await lose_bound(connection, db, ours, by_uid)
+    return settled, leftovers
+
+
+async def open_gate(connection: AsyncConnection, db: Database, reason: str | None) -> None:
     """Open the gate, unless it was closed for another reason meanwhile."""
     if reason == SET_BACK:
         await connection.execute(_READ_ALL_AGAIN, {"cluster": db.cluster})

@@ -127,17 +127,17 @@ async def record(db: Database, endings: Sequence[Ending]) -> int:
     keys = [ending.key for ending in endings]
     async with db.reconciled() as connection:
         await lock_states(connection, db, keys)
-        return await record_locked(connection, db, endings)
+        return len(await record_locked(connection, db, endings))
 
 
-async def record_locked(connection: AsyncConnection, db: Database, endings: Sequence[Ending]) -> int:
-    """Do so within a transaction that holds the schedules."""
+async def record_locked(connection: AsyncConnection, db: Database, endings: Sequence[Ending]) -> set[AttemptKey]:
+    """Do so within a transaction that holds the schedules; return the attempts for which it was news."""
     parameters = {**keyed(db, [ending.key for ending in endings]), **_ending_arrays(endings)}
     rows = (await connection.execute(_ENDED, parameters)).all()
     if rows:
         never = {ending.key for ending in endings if ending.never_let_go}
         await _follow(connection, db, rows, never)
-    return len(rows)
+    return {AttemptKey(row.run_id, row.n) for row in rows}
 
 
 def _ending_arrays(endings: Sequence[Ending]) -> dict[str, list[Any]]:

@@ -33,8 +33,13 @@ WITH dirty AS MATERIALIZED (
   LIMIT :limit
 )
 SELECT st.*, clock_timestamp() AS now, p.next_planned, act.active, act.active_count,
-       to_jsonb(lr.*) AS last_run, to_jsonb(le.*) AS last_ended
+       to_jsonb(lr.*) AS last_run, to_jsonb(le.*) AS last_ended, cl.reason AS closed_reason, cl.cause AS closed_cause,
+       cl.closed_at
 FROM dirty st
+LEFT JOIN LATERAL (
+  SELECT reason, cause, closed_at FROM closures
+  WHERE cluster = st.cluster AND opened_at IS NULL AND told ORDER BY closed_at LIMIT 1
+) cl ON true
 LEFT JOIN LATERAL (
   SELECT min(scheduled_time) AS next_planned FROM attempts
   WHERE cluster = st.cluster AND schedule_uid = st.uid AND state = 'planned' AND is_tick AND due_at > clock_timestamp()
@@ -131,6 +136,10 @@ def _report(row: dict[str, Any]) -> Report:
         last_run=_last_run(row["last_run"]),
         last_ended=_last_run(row["last_ended"]),
         now=row["now"],
+        closed_reason=Reason(row["closed_reason"]) if row["closed_reason"] else None,
+        closed_message=f"nothing is launched since {row['closed_at']:%FT%TZ}: {row['closed_cause']}"
+        if row["closed_reason"]
+        else "",
     )
 
 
@@ -228,7 +237,7 @@ async def outbox(db: Database, epoch: int, *, limit: int) -> list[ObjectEvent]:
         return [
             ObjectEvent(
                 id=row.id,
-                ref=ObjectRef(row.namespace, row.name, row.schedule_uid),
+                ref=ObjectRef(row.namespace, row.name, row.schedule_uid) if row.schedule_uid else None,
                 type=row.type,
                 reason=Reason(row.reason),
                 action=row.action,

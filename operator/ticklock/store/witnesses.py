@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -26,45 +27,86 @@ JOIN schedules s ON s.cluster = st.cluster AND s.uid = st.uid WHERE st.cluster =
 """)
 
 _WITNESS = sql("""
-UPDATE schedule_state
-SET cursor = greatest(cursor, CAST(:witness AS timestamptz)), last_launched_tick = greatest(last_launched_tick,
-    :witness),
-    ledger_seq = greatest(ledger_seq, :ledger_seq) + :stride, witnessed_seq = :ledger_seq,
-    last_trigger = coalesce(:last_trigger, last_trigger), report_seq = report_seq + 1
-WHERE cluster = :cluster AND uid = :uid
+UPDATE schedule_state st
+SET cursor = greatest(st.cursor, w.witness), last_launched_tick = greatest(st.last_launched_tick, w.witness),
+    ledger_seq = greatest(st.ledger_seq, w.seq) + :stride, witnessed_seq = w.seq,
+    last_trigger = coalesce(w.last_trigger, st.last_trigger), report_seq = st.report_seq + 1
+FROM unnest(CAST(:uids AS text[]), CAST(:witnesses AS timestamptz[]), CAST(:seqs AS bigint[]),
+            CAST(:last_triggers AS text[])) AS w(uid, witness, seq, last_trigger)
+WHERE st.cluster = :cluster AND st.uid = w.uid
 """)
 
 _SUSPECT = sql("""
-UPDATE attempts SET suspect = true
-WHERE cluster = :cluster AND schedule_uid = :uid AND state IN ('planned', 'bound', 'launched') AND is_tick
-  AND scheduled_time <= CAST(:witness AS timestamptz)
+UPDATE attempts a SET suspect = true
+FROM unnest(CAST(:uids AS text[]), CAST(:witnesses AS timestamptz[]), CAST(:behind AS boolean[]))
+     AS w(uid, witness, behind)
+WHERE a.cluster = :cluster AND a.schedule_uid = w.uid AND a.state IN ('planned', 'bound', 'launched')
+  AND CASE WHEN a.is_tick THEN a.scheduled_time <= w.witness ELSE w.behind END
 """)
 
+_CHUNK = 500
 
-async def catch_up(
-    connection: AsyncConnection, db: Database, objects: Sequence[Declared], now: datetime
-) -> frozenset[str]:
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """What the objects' statuses say, beside what the ledger says."""
+
+    objects: Mapping[str, Declared]
+    """The objects as listed, by UID."""
+    behind: frozenset[str]
+    """UIDs of those whose records the ledger has lost."""
+
+    def cover(self, owner: str | None, scheduled: datetime | None, *, is_tick: bool) -> bool:
+        """Tell whether a run may have been handled before, whatever the ledger says."""
+        item = self.objects.get(owner or "")
+        if item is None or not is_tick:
+            return item is not None and owner in self.behind
+        return witnessed(item, scheduled, is_tick=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What the ledger did not know any more."""
+
+    behind: frozenset[str]
+    runs: int
+    """How many were written as Unknown."""
+
+
+def witnessed(owner: Declared | None, scheduled: datetime | None, *, is_tick: bool) -> bool:
+    """Tell whether a tick stands at or below the witness of its object."""
+    if not is_tick or owner is None or owner.witness is None or scheduled is None:
+        return False
+    return scheduled <= owner.witness
+
+
+async def catch_up(connection: AsyncConnection, db: Database, objects: Sequence[Declared], now: datetime) -> Lost:
     """Write what the witnesses say beyond the ledger: ticks without a row, triggers, numbers.
 
     The numbers come before anything is recorded: a record below the number that the status shows would count as
-    witnessed. Nor is a number used again that a status still to be written may carry. Returns the UIDs of the objects
-    whose records the ledger has lost.
+    witnessed. Nor is a number used again that a status still to be written may carry. What is open at or below a witness
+    is marked: it may be recorded, but nothing may follow from its failure by itself, as that may have happened already.
     """
     states = {row.uid: row for row in await connection.execute(_STATES, {"cluster": db.cluster})}
-    behind = set()
-    for item in objects:
-        state = states.get(item.ref.uid)
-        if state is None:
-            continue
-        if item.ledger_seq > state.ledger_seq:
-            behind.add(item.ref.uid)
-        await insert_runs(connection, db, _lost_runs(item, state), now=now)
-        parameters = {"cluster": db.cluster, "uid": item.ref.uid, "witness": item.witness}
-        numbers = {"ledger_seq": item.ledger_seq, "stride": STRIDE, "last_trigger": item.last_trigger}
-        await connection.execute(_WITNESS, {**parameters, **numbers})
-        if item.witness is not None:
-            await connection.execute(_SUSPECT, parameters)
-    return frozenset(behind)
+    known = [item for item in objects if item.ref.uid in states]
+    behind = frozenset(item.ref.uid for item in known if item.ledger_seq > states[item.ref.uid].ledger_seq)
+    runs = 0
+    for start in range(0, len(known), _CHUNK):
+        chunk = known[start : start + _CHUNK]
+        lost = [run for item in chunk for run in _lost_runs(item, states[item.ref.uid])]
+        runs += await insert_runs(connection, db, lost, now=now)
+        parameters = {
+            "cluster": db.cluster,
+            "stride": STRIDE,
+            "uids": [item.ref.uid for item in chunk],
+            "witnesses": [item.witness for item in chunk],
+            "seqs": [item.ledger_seq for item in chunk],
+            "last_triggers": [item.last_trigger for item in chunk],
+            "behind": [item.ref.uid in behind for item in chunk],
+        }
+        await connection.execute(_WITNESS, parameters)
+        await connection.execute(_SUSPECT, parameters)
+    return Lost(behind, runs)
 
 
 def _lost_runs(item: Declared, state: Any) -> list[NewRun]:

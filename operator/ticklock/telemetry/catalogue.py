@@ -94,6 +94,8 @@ _ALL = (
     _gauge("can_launch", "1 where this replica can launch Jobs, else 0 and the reason; on the leader and the others.",
            Label("reason"), exclusive=True),
     _gauge("quarantine", "1 while nothing is launched because the database may have lost commits."),
+    _counter("quarantine_settled_total", "Attempts settled by quarantines, by what became of them.",
+             Label("outcome", ("launched", "recorded", "planned", "unknown"))),
     _gauge("clock_step", "1 while nothing is launched because the database's clock is not to be believed."),
     _histogram("claim_seconds", "Duration of the transactions that decide.",
                Label("operation", ("stage", "bind", "stranded", "plan", "record")), buckets=CALL),
