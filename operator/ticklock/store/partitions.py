@@ -74,6 +74,10 @@ _WISHES = sql("""
 SELECT max(audit_keep_days) AS audit_keep_days, max(job_logs_keep_days) AS job_logs_keep_days FROM clusters
 """)
 
+_OLD_CLOSURES = sql("""
+DELETE FROM closures WHERE cluster = :cluster AND opened_at < clock_timestamp() - CAST(:audit AS interval)
+""")
+
 
 def is_partition(name: str) -> bool:
     """Tell whether a table is a partition that belongs to this module."""
@@ -136,12 +140,16 @@ def _make(connection: Connection, one: Partitioned, month: datetime) -> str:
 
 
 async def drop_partitions(db: Database, epoch: int, *, audit: timedelta, job_logs: timedelta) -> list[str]:
-    """Note what this cluster wants kept, and drop what no cluster of the database does; return the names."""
+    """Note what this cluster wants kept, and drop what no cluster of the database does; return the names.
+
+    The closures of its gate, which are few, go by their day.
+    """
     async with db.decision() as (connection, now):
         await fence(connection, db, epoch)
         await connection.execute(_BE_IMPATIENT)
         await connection.execute(_WISH, {"cluster": db.cluster, "audit": audit.days, "job_logs": job_logs.days})
         dropped = await connection.run_sync(_drop_old, now)
+        await connection.execute(_OLD_CLOSURES, {"cluster": db.cluster, "audit": audit})
     if dropped:
         log.info("partitions dropped", partitions=dropped)
     return dropped

@@ -84,8 +84,8 @@ async def catch_up(connection: AsyncConnection, db: Database, objects: Sequence[
     """Write what the witnesses say beyond the ledger: ticks without a row, triggers, numbers.
 
     The numbers come before anything is recorded: a record below the number that the status shows would count as
-    witnessed. Nor is a number used again that a status still to be written may carry. What is open at or below a witness
-    is marked: it may be recorded, but nothing may follow from its failure by itself, as that may have happened already.
+    witnessed. Nor is a number used again that a status still to be written may carry. What is open at or below a
+    witness is marked: it may be recorded, but nothing may follow from its failure by itself: it may have already.
     """
     states = {row.uid: row for row in await connection.execute(_STATES, {"cluster": db.cluster})}
     known = [item for item in objects if item.ref.uid in states]
