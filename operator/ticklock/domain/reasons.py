@@ -79,6 +79,8 @@ class Reason(StrEnum):
     """jobTemplate cannot become a Job."""
     INVALID_OBJECT = "InvalidObject"
     """A field of the object has a value the controller cannot read."""
+    COMPLETES_AT_ONCE = "CompletesAtOnce"
+    """jobTemplate has completions 0: Kubernetes completes such a Job as soon as it is made, without any pod."""
     NO_RUN_YET = "NoRunYet"
     """No run has ended so far."""
     TRIGGERED = "Triggered"

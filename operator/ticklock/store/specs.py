@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticklock.domain.errors import Refused
 from ticklock.domain.model import Declared, Rule
+from ticklock.domain.reasons import Reason
 from ticklock.domain.timetable import TimetableError
 from ticklock.store.chronicle import Announcement, announce
 from ticklock.store.planning import timetable_of
@@ -37,6 +38,11 @@ ON CONFLICT (cluster, uid) DO UPDATE SET
   job_template = excluded.job_template, problem_reason = excluded.problem_reason,
   problem_message = excluded.problem_message, namespace = excluded.namespace, name = excluded.name, deleted_at = NULL
 """)
+
+_AT_ONCE = (
+    "jobTemplate.spec.completions is 0: Kubernetes completes such a Job as soon as it is made, ahead of its tick and "
+    "without any pod; leave it out, or set 1, if something is to run"
+)
 
 _NEW_STATE = sql("""
 INSERT INTO schedule_state (cluster, uid, cursor, next_tick, ledger_seq, witnessed_seq, last_launched_tick)
@@ -133,10 +139,20 @@ def next_tick(item: Declared, after: datetime) -> datetime | None:
 
 
 async def tell_problems(connection: AsyncConnection, db: Database, items: Sequence[Declared]) -> None:
-    """Queue the Events that say why specs cannot be followed."""
+    """Queue the Events that say why specs cannot be followed, or do what hardly anybody wants."""
     news = [
         Announcement(item.ref, "Warning", item.problem.reason, "Parse", item.problem.message)
         for item in items
         if item.problem is not None
     ]
+    news += [
+        Announcement(item.ref, "Warning", Reason.COMPLETES_AT_ONCE, "Parse", _AT_ONCE)
+        for item in items
+        if item.rule is not None and _completes_at_once(item.rule)
+    ]
     await announce(connection, db, news)
+
+
+def _completes_at_once(rule: Rule) -> bool:
+    spec = rule.job_template.get("spec")
+    return isinstance(spec, Mapping) and (spec.get("completions"), type(spec.get("completions"))) == (0, int)

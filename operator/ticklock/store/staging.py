@@ -13,7 +13,7 @@ from ticklock.domain.reasons import Reason
 from ticklock.failpoints import failpoint
 from ticklock.ports import Blocker, Leftover, StageClaim, StageOrder
 from ticklock.store.candidates import TO_STAGE, Candidate, candidates, deferred
-from ticklock.store.chronicle import Entry, chronicle, judge
+from ticklock.store.chronicle import Announcement, Entry, announce, chronicle, judge
 from ticklock.store.planning import deadline_of
 from ticklock.store.rowlocks import lock_schedules, lock_states
 from ticklock.store.session import Database, sql
@@ -49,7 +49,7 @@ UPDATE attempts
 SET not_before = clock_timestamp() + CAST(:seconds AS interval), deferrals = deferrals + 1, reason = :reason,
     message = :message, name_suffix = name_suffix + :suffix, claimed_by = NULL, claimed_until = NULL
 WHERE cluster = :cluster AND run_id = :run_id AND n = :n AND state = 'planned' AND stage = :stage AND staged_uid IS NULL
-  AND claim_token = :token
+  AND claim_token = :token AND claimed_by = :replica
 """)
 
 _STORE = sql("""
@@ -245,7 +245,10 @@ async def store_staged(db: Database, staged: Sequence[tuple[StageOrder, JobUid, 
 async def defer(
     db: Database, order: StageOrder, *, seconds: float, reason: Reason, message: str, next_suffix: bool = False
 ) -> None:
-    """Give the claim back, if it is still ours; the attempt is looked at again after `seconds`."""
+    """Give the claim back, if it is still ours; the attempt is looked at again after `seconds`.
+
+    A Job that was refused for good is told now, while there is time to mend its template.
+    """
     parameters = {
         "cluster": db.cluster,
         "run_id": order.key.run_id,
@@ -256,9 +259,13 @@ async def defer(
         "reason": reason.value,
         "message": message,
         "suffix": int(next_suffix),
+        "replica": db.replica,
     }
     async with db.transaction() as connection:
-        await connection.execute(_DEFER_ONE, parameters)
+        deferred = await connection.execute(_DEFER_ONE, parameters)
+        if deferred.rowcount == 1 and reason is Reason.JOB_REJECTED:
+            note = f"run {order.key.run_id}: its Job for {order.scheduled_time:%FT%TZ} would be refused: {message}"
+            await announce(connection, db, [Announcement(order.ref, "Warning", reason, "Stage", note)])
 
 
 async def fail_unstarted(db: Database, order: StageOrder, reason: Reason, message: str) -> None:
