@@ -12,18 +12,21 @@ from tests.support.bad_manifests import valid_manifest
 from tests.support.crd import RBAC_FILE, collection, install
 from tests.support.kube import client
 from tests.support.orders import Orders
+from tests.support.waiting import eventually
 from ticklock.domain.model import ObjectRef, ScheduleUid
 from ticklock.domain.reasons import Reason
 from ticklock.kube.client import K8sApi
 from ticklock.kube.events import KubeEvents
-from ticklock.kube.feed import KubeJobFeed
+from ticklock.kube.feed import KubeJobFeed, KubePodFeed
 from ticklock.kube.front import KopfFront
 from ticklock.kube.jobs import KubeJobs
 from ticklock.kube.lease import KubeLease
 from ticklock.kube.objects import KubeObjects
+from ticklock.kube.pods import KubePods
 from ticklock.kube.resources import NAMESPACES
-from ticklock.ports import JobView, ObjectEvent
+from ticklock.ports import JobView, ObjectEvent, PodPhase, PodView
 from tools.devcluster.controlplane import ControlPlane
+from tools.devcluster.manifests import has_account
 
 SYSTEM = "ticklock-system"
 
@@ -100,6 +103,40 @@ async def test_jobs_are_watched(api: K8sApi, namespace: str) -> None:
             pass
         feed.cancel()
     assert await KubeJobs(api).release(namespace, job.name, job.uid)
+
+
+async def test_pods_are_watched(api: K8sApi, namespace: str, control_plane: ControlPlane) -> None:
+    told: asyncio.Queue[tuple[PodView, bool]] = asyncio.Queue()
+
+    async def on_change(pod: PodView, gone: bool) -> None:  # noqa: FBT001 - as the port says
+        await told.put((pod, gone))
+
+    async def on_listed() -> None:
+        pass
+
+    async def wait(job: JobView, *, gone: bool) -> PodView:
+        while True:
+            pod, went = await asyncio.wait_for(told.get(), 20)
+            if pod.job_uid == job.uid and went is gone:
+                return pod
+
+    jobs, orders = KubeJobs(api), Orders(namespace)
+    await asyncio.to_thread(eventually, lambda: has_account(control_plane, namespace), what="pods may be made")
+    async with asyncio.TaskGroup() as group:
+        feed = group.create_task(KubePodFeed(api).run(on_change, on_listed))
+        job = await jobs.create(namespace, orders.job())
+        await jobs.launch(namespace, job.name, job.uid)
+        appeared = await wait(job, gone=False)
+        assert (appeared.key, appeared.job_name, appeared.tracked) == (orders.order().key, job.name, True)
+        assert appeared.phase is None, "only metadata are asked for"
+        ended = await wait(job, gone=True)
+        assert (ended.uid, ended.deleting) == (appeared.uid, False), "one that has ended is gone"
+        (whole,) = await KubePods(api).of_job(namespace, job.uid)
+        assert (whole.uid, whole.phase) == (appeared.uid, PodPhase.SUCCEEDED)
+        assert whole.ended_at is not None
+        feed.cancel()
+    await jobs.delete(job, only_if_unchanged=False)
+    assert await jobs.release(namespace, job.name, job.uid)
 
 
 async def test_kopf_watches_scheduled_jobs(control_plane: ControlPlane, namespace: str, api: K8sApi) -> None:

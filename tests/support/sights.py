@@ -45,6 +45,8 @@ class SeenPod:
     name: str
     job_uid: str
     seen_at: float
+    started_at: float | None = None
+    """When a node was first seen to have started it."""
     over_at: float | None = None
     """When it was first seen ended or gone."""
 
@@ -112,9 +114,12 @@ class Sights:
         owner: dict[str, Any] = next(iter(metadata.get("ownerReferences") or ()), {})
         if owner.get("kind") != "Job":
             return
-        over = sight.change is Change.GONE or sight.object["status"].get("phase") in {"Succeeded", "Failed"}
+        status = sight.object["status"]
+        over = sight.change is Change.GONE or status.get("phase") in {"Succeeded", "Failed"}
         with self._lock:
             pod = self._pods.setdefault(metadata["uid"], SeenPod(metadata["name"], owner["uid"], sight.at))
+            if status.get("startTime") and pod.started_at is None:
+                pod.started_at = sight.at
             if over and pod.over_at is None:
                 pod.over_at = sight.at
 

@@ -9,6 +9,7 @@ Not promised: nodes run nothing. Pods succeed at once; stages.yaml says which an
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -113,6 +114,12 @@ class ControlPlane:
         """Stop the API server politely, start it again on its port, and wait until it is ready."""
         self.apiserver.stop(seconds=5)
         self.start_apiserver()
+
+    def start_rival(self) -> Daemon:
+        """Start a second job controller beside the first, for neither waits for a Lease: two that believe to lead."""
+        options = replace(self.options, controllers="job-controller")
+        command = commands.controller_manager(self._programs["kube-controller-manager"], self._files, options)
+        return self._launch("rival-controller-manager", command)
 
     def kill_apiserver(self) -> None:
         """SIGKILL to the API server; `start_apiserver` brings it back."""

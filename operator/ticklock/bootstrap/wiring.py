@@ -23,11 +23,12 @@ from ticklock.engine.service import Heart, Replica, Work
 from ticklock.engine.stager import Stager
 from ticklock.kube.client import K8sApi
 from ticklock.kube.events import KubeEvents
-from ticklock.kube.feed import KubeJobFeed
+from ticklock.kube.feed import KubeJobFeed, KubePodFeed
 from ticklock.kube.front import KopfFront
 from ticklock.kube.jobs import KubeJobs
 from ticklock.kube.lease import KubeLease
 from ticklock.kube.objects import KubeObjects
+from ticklock.kube.pods import KubePods
 from ticklock.ports import Meter
 from ticklock.settings import Settings
 from ticklock.store.connections import connect
@@ -87,6 +88,8 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         events=KubeEvents(api, instance=settings.pod_name, lease=(settings.lease_namespace, settings.lease_name)),
         job_feed=KubeJobFeed(api),
         object_feed=KopfFeed(lambda submit: KopfFront(api.access, submit)),
+        pods=KubePods(api),
+        pod_feed=KubePodFeed(api) if settings.watch_pods else None,
         wakeups=wakeups,
         meter=meter,
         lookup=lookup,

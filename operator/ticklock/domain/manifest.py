@@ -24,6 +24,8 @@ JOB_CONTROLLER = "kubernetes.io/job-controller"
 KUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 """Kueue owns `suspend` of the Jobs that carry it, and `suspend` is our gate."""
 
+_POD = "jobTemplate.spec.template"
+
 
 class Order(Protocol):
     """What must be known of an attempt to make its Job."""
@@ -78,7 +80,11 @@ def build_job(order: Order, *, cluster: ClusterId, job_name: str, zone: tzinfo |
             **spec,
             "suspend": True,
             "podReplacementPolicy": spec.get("podReplacementPolicy") or "Failed",
-            "template": {**pod, "spec": _with_environment(pod["spec"], _environment(order))},
+            "template": {
+                **pod,
+                "metadata": _pod_metadata(order, pod),
+                "spec": _with_environment(pod["spec"], _environment(order)),
+            },
         },
     }
 
@@ -92,6 +98,7 @@ def check_template(template: object) -> None:
     _with_environment(pod["spec"], ())
     for field in ("labels", "annotations"):
         _texts(_mapping(template, "metadata", "jobTemplate", optional=True), field)
+        _texts(_mapping(pod, "metadata", _POD, optional=True), field, _POD)
     if not isinstance(spec.get("suspend"), bool | None):
         raise Refused("spec.jobTemplate.spec.suspend must be true or false")
     if spec.get("managedBy") not in (None, JOB_CONTROLLER):
@@ -120,7 +127,7 @@ def _metadata(order: Order, cluster: ClusterId, job_name: str, zone: tzinfo | No
         "labels": {
             names.LABEL_MANAGED_BY: names.MANAGER,
             **_texts(given, "labels"),
-            names.LABEL_SCHEDULE: order.ref.name[:63].rstrip("-."),
+            **_schedule_label(order),
         },
         "annotations": {**_texts(given, "annotations"), **_annotations(order, cluster, zone)},
         "finalizers": [names.FINALIZER],
@@ -135,6 +142,24 @@ def _metadata(order: Order, cluster: ClusterId, job_name: str, zone: tzinfo | No
             },
         ],
     }
+
+
+def _pod_metadata(order: Order, pod: Mapping[str, Any]) -> dict[str, Any]:
+    """Let a pod say which attempt it is of: so our pods can be watched, and a second one noticed."""
+    given = _mapping(pod, "metadata", _POD, optional=True)
+    return {
+        **given,
+        "labels": {**_texts(given, "labels", _POD), **_schedule_label(order)},
+        "annotations": {
+            **_texts(given, "annotations", _POD),
+            names.RUN_ID: str(order.key.run_id),
+            names.ATTEMPT: str(order.key.n),
+        },
+    }
+
+
+def _schedule_label(order: Order) -> dict[str, str]:
+    return {names.LABEL_SCHEDULE: order.ref.name[:63].rstrip("-.")}
 
 
 def _annotations(order: Order, cluster: ClusterId, zone: tzinfo | None) -> dict[str, str]:
@@ -201,11 +226,11 @@ def _mapping(parent: Mapping[str, Any], field: str, path: str, *, optional: bool
     return value
 
 
-def _texts(metadata: Mapping[str, Any], field: str) -> Mapping[str, str]:
-    value = _mapping(metadata, field, "jobTemplate.metadata", optional=True)
+def _texts(metadata: Mapping[str, Any], field: str, path: str = "jobTemplate") -> Mapping[str, str]:
+    value = _mapping(metadata, field, f"{path}.metadata", optional=True)
     for key, text in value.items():
         if not isinstance(text, str):
-            raise Refused(f"spec.jobTemplate.metadata.{field}[{key!r}] must be a text: put it in quotes")
+            raise Refused(f"spec.{path}.metadata.{field}[{key!r}] must be a text: put it in quotes")
     return value
 
 

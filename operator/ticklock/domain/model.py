@@ -17,6 +17,7 @@ ReplicaId = NewType("ReplicaId", UUID)
 """Made anew at each start of a process; never a host or pod name, which repeat."""
 ScheduleUid = NewType("ScheduleUid", str)
 JobUid = NewType("JobUid", str)
+PodUid = NewType("PodUid", str)
 RunId = NewType("RunId", UUID)
 
 RUN_NAMESPACE = UUID("6f2c4bd1-7d2e-5a83-9a43-0b0b5e0c7c11")

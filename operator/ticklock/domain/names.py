@@ -45,6 +45,9 @@ LAUNCHED = f"{GROUP}/launched"
 TRIGGER = f"{GROUP}/trigger"
 """On a ScheduledJob: each new value asks for one run."""
 
+TRACKING_FINALIZER = "batch.kubernetes.io/job-tracking"
+"""On each pod of a Job until Kubernetes has counted how it ended."""
+
 ENV_RUN_ID = "TICKLOCK_RUN_ID"
 ENV_SCHEDULED_TIME = "TICKLOCK_SCHEDULED_TIME"
 ENV_ATTEMPT = "TICKLOCK_ATTEMPT"

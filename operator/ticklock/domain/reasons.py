@@ -26,6 +26,10 @@ class Reason(StrEnum):
     JOB_FAILED = "JobFailed"
     """The Job ended with condition Failed; its own reason stands in the message."""
 
+    # Below the Job.
+    SECOND_POD = "SecondPod"
+    """Kubernetes made a pod more for the Job than it asks for, although none had failed: its program may run twice."""
+
     # Failed without a started Job.
     JOB_REJECTED = "JobRejected"
     """The API server refuses the Job for good (invalid template)."""

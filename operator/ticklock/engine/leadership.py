@@ -21,9 +21,10 @@ from ticklock.engine.observer import Observer
 from ticklock.engine.quarantine import Quarantine
 from ticklock.engine.reconciler import Reconciler
 from ticklock.engine.reporter import Reporter
+from ticklock.engine.secondpods import SecondPods
 from ticklock.engine.sentinel import Sentinel
 from ticklock.failpoints import failpoint
-from ticklock.ports import Events, Fall, JobFeed, Jobs, Ledger, Meter, ObjectFeed, Objects, Wakeups
+from ticklock.ports import Events, Fall, JobFeed, Jobs, Ledger, Meter, ObjectFeed, Objects, PodFeed, Pods, Wakeups
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +51,9 @@ class Leadership:
     events: Events
     job_feed: JobFeed
     object_feed: ObjectFeed
+    pods: Pods
+    pod_feed: PodFeed | None
+    """None where nobody wants to know of second pods."""
     wakeups: Wakeups
     meter: Meter
     lookup: Lookup
@@ -151,11 +155,14 @@ class Leadership:
             self.monotonic,
         )
         sentinel = Sentinel(self.ledger, epoch, self.take_fall)
+        second_pods = SecondPods(self.ledger, self.jobs, self.pods, self.job_feed, self.wakeups, self.meter)
         async with asyncio.TaskGroup() as group:
             feeds = [
                 group.create_task(self.object_feed.run(reconciler.submit), name="object-feed"),
                 group.create_task(self.job_feed.run(observer.on_change, _listed), name="job-feed"),
             ]
+            if self.pod_feed is not None:
+                feeds.append(group.create_task(self.pod_feed.run(second_pods.on_change, _listed), name="pod-feed"))
             loops = [
                 self._loop("sentinel", sentinel.step, stop),
                 self._loop("quarantine", quarantine.step, stop),
@@ -165,6 +172,7 @@ class Leadership:
                 self._loop("releaser", reporter.release, stop),
                 self._loop("events", reporter.post, stop),
                 self._loop("janitor", janitor.step, stop),
+                self._loop("pods", second_pods.step, stop, "pods"),
             ]
             await asyncio.gather(*(group.create_task(loop.run(), name=loop.name) for loop in loops))
             for feed in feeds:

@@ -81,6 +81,8 @@ class _Call:
     limits: aiohttp.ClientTimeout
     content: Content = Content.JSON
     data: bytes | None = None
+    accept: str | None = None
+    """What the answer is to be; None: the whole object as JSON."""
 
     def sending(self, body: object, manner: Manner) -> Sending:
         """Return it as the regulator sees it. What is created has no place of its own yet, but a name."""
@@ -145,7 +147,7 @@ class K8sApi:
         """Read. Without a resourceVersion in the query the answer is consistent."""
         return await self.request("GET", place, query=query, manner=manner)
 
-    async def request(
+    async def request(  # noqa: PLR0913 - what HTTP can say, by keyword
         self,
         verb: str,
         place: Place,
@@ -154,10 +156,11 @@ class K8sApi:
         content: Content = Content.JSON,
         query: Mapping[str, str] | None = None,
         manner: Manner = PLAIN,
+        accept: str | None = None,
     ) -> dict[str, Any]:
         """Send one request and return the object answered."""
         limits = aiohttp.ClientTimeout(total=manner.seconds, sock_connect=CONNECT_SECONDS)
-        call = _Call(verb, place, query, limits, content, None if body is None else orjson.dumps(body))
+        call = _Call(verb, place, query, limits, content, None if body is None else orjson.dumps(body), accept)
         async with self._regulator.through(call.sending(body, manner)) as fate:
             status, raw, retry_after = await self._exchange(call)
             if status == 401:  # noqa: PLR2004
@@ -171,11 +174,13 @@ class K8sApi:
             return answer
         raise ApiError(status, answer or {}, retry_after=retry_after)
 
-    async def pages(self, place: Place, query: Mapping[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
+    async def pages(
+        self, place: Place, query: Mapping[str, str] | None = None, *, accept: str | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
         """Read a list in pages, all of one version. Raises ApiError 410 where that version expired meanwhile."""
         asked = {"limit": str(PAGE), **(query or {})}
         while True:
-            page = await self.request("GET", place, query=asked, manner=_LISTING)
+            page = await self.request("GET", place, query=asked, manner=_LISTING, accept=accept)
             yield page
             metadata = page.get("metadata")
             going_on = metadata.get("continue") if isinstance(metadata, Mapping) else None
@@ -190,13 +195,14 @@ class K8sApi:
         query: Mapping[str, str],
         *,
         silence_seconds: float,
+        accept: str | None = None,
     ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
         """Open a watch and iterate over its events; a line that is no JSON object ends it as Transient.
 
         Ends as Transient too where nothing at all was received for `silence_seconds`.
         """
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds)
-        call = _Call("GET", place, {**query, "watch": "1"}, limits)
+        call = _Call("GET", place, {**query, "watch": "1"}, limits, accept=accept)
         try:
             async with self._open(call) as response:
                 if response.status != 200:  # noqa: PLR2004
@@ -225,6 +231,8 @@ class K8sApi:
         if self._session is None:
             raise RuntimeError("the client is not open: use it inside `async with`")
         headers = {} if call.data is None else {"Content-Type": call.content.value}
+        if call.accept is not None:
+            headers["Accept"] = call.accept
         authorization = self.access.credentials.authorization(asyncio.get_running_loop().time())
         if authorization is not None:
             headers["Authorization"] = authorization

@@ -1,8 +1,8 @@
-"""The feed of our Jobs: a list, then changes as they come, then lists again with a difference.
+"""Feeds of our Jobs and their pods: a list, then changes as they come, then lists again with a difference.
 
 Promise: every Job of ours is reported at least in the state it was last in before each full list, and one that vanished
 while nobody watched is reported as gone by the next list. Not promised: every state in between.
-Only `JobView`s are kept, about one kilobyte a Job.
+Only views are kept, about one kilobyte each.
 """
 
 from __future__ import annotations
@@ -12,22 +12,32 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import random
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from ticklock.domain import names
 from ticklock.domain.errors import Transient
-from ticklock.domain.model import JobUid
 from ticklock.kube.client import K8sApi
 from ticklock.kube.errors import ApiError
-from ticklock.kube.resources import JOBS
-from ticklock.kube.view import items, mapping, text, view
-from ticklock.ports import JobFeed, JobView
+from ticklock.kube.resources import JOBS, PODS, Resource
+from ticklock.kube.view import items, mapping, pod_view, text, view
+from ticklock.ports import JobView, PodView
 
 SHORTEST_WATCH = 0.9
 OURS = {"labelSelector": names.LABEL_SCHEDULE}
+_LIVING = {"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"}
+_METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 _log = logging.getLogger(__name__)
 
-OnChange = Callable[[JobView, bool], Awaitable[None]]
+
+class _Seen(Protocol):
+    """What is kept of an object."""
+
+    @property
+    def uid(self) -> str: ...
+
+
+V = TypeVar("V", bound=_Seen)
+
 OnListed = Callable[[], Awaitable[None]]
 
 
@@ -49,37 +59,56 @@ class _ListAnewError(Exception):
     """The watch cannot go on from where it was."""
 
 
-class KubeJobFeed(JobFeed):
-    """An informer of Jobs."""
+@dataclass(frozen=True, slots=True)
+class Source(Generic[V]):
+    """What a feed is of."""
 
-    def __init__(self, api: K8sApi, times: FeedTimes | None = None) -> None:
+    resource: Resource
+    query: Mapping[str, str]
+    view: Callable[[Mapping[str, Any]], V | None]
+    """Reads one version; None where it is nothing of ours."""
+    metadata: bool = False
+    """Only metadata are asked for."""
+
+    def accept(self, suffix: str = "") -> str | None:
+        """Return the form of the answer to ask for; `suffix` List for a list."""
+        return _METADATA.format(suffix) if self.metadata else None
+
+
+class Feed(Generic[V]):
+    """An informer."""
+
+    def __init__(self, api: K8sApi, source: Source[V], times: FeedTimes | None = None) -> None:
         self._api = api
+        self._source = source
         self._times = times or FeedTimes()
-        self._known: dict[JobUid, JobView] = {}
-        self._former: dict[JobUid, JobView] = {}
+        self._known: dict[str, V] = {}
+        self._former: dict[str, V] = {}
         """Known to an earlier run of the feed, and not looked for since."""
         self._version: str | None = None
 
-    def known(self) -> Sequence[JobView]:
-        """Return the Jobs as last seen."""
+    def known(self) -> Sequence[V]:
+        """Return what there is, as last seen."""
         return list(self._known.values())
 
-    async def list_all(self) -> tuple[Sequence[JobView], str]:
-        """Return every Job of ours by a consistent paginated LIST, and the list's resourceVersion."""
-        found: list[JobView] = []
+    async def list_all(self) -> tuple[Sequence[V], str]:
+        """Return all of ours by a consistent paginated LIST, and the list's resourceVersion."""
+        found: list[V] = []
         version = ""
+        source = self._source
         try:
-            async for page in self._api.pages(JOBS.all(), OURS):
-                found += [view(mapping(one)) for one in items(page.get("items"))]
+            async for page in self._api.pages(source.resource.all(), source.query, accept=source.accept("List")):
+                views = (source.view(mapping(one)) for one in items(page.get("items")))
+                found += [one for one in views if one is not None]
                 version = text(mapping(page.get("metadata")).get("resourceVersion")) or version
         except ApiError as error:
             raise error.transient from error
         return found, version
 
-    async def run(self, on_change: OnChange, on_listed: OnListed) -> None:
+    async def run(self, on_change: Callable[[V, bool], Awaitable[None]], on_listed: OnListed) -> None:
         """Report until cancelled, beginning with all there is. An error of a callback ends the feed.
 
-        "Gone" means: not among the Jobs that carry our label any more. Who concludes something from that reads the Job.
+        "Gone" means: not among those that are selected any more. Who concludes something from that reads the object.
         """
         clock = asyncio.get_running_loop().time
         self._former, self._known, self._version = {**self._former, **self._known}, {}, None
@@ -97,7 +126,8 @@ class KubeJobFeed(JobFeed):
                 if isinstance(interrupted, _ListAnewError):
                     self._version = None
                 pause = self._pause(failures, interrupted)
-                _log.info("feed of Jobs interrupted", extra={"cause": str(interrupted), "pause_s": round(pause, 2)})
+                facts = {"cause": str(interrupted), "pause_s": round(pause, 2)}
+                _log.info("feed of %s interrupted", self._source.resource.plural, extra=facts)
                 await asyncio.sleep(pause)
 
     def _pause(self, failures: int, interrupted: Transient | _ListAnewError) -> float:
@@ -105,33 +135,33 @@ class KubeJobFeed(JobFeed):
         doubled = self._times.first_pause * float(2 ** min(failures - 1, 10))
         return max(asked or 0.0, min(doubled, self._times.longest_pause) * (0.5 + random()))
 
-    async def _list(self, on_change: OnChange) -> str:
+    async def _list(self, on_change: Callable[[V, bool], Awaitable[None]]) -> str:
         listed, version = await self.list_all()
-        present = {job.uid for job in listed}
+        present = {one.uid for one in listed}
         before = {**self._former, **self._known}
-        for uid, job in before.items():
+        for uid, one in before.items():
             if uid not in present:
-                await self._report(job, gone=True, on_change=on_change)
-        for job in listed:
-            await self._report(job, gone=False, on_change=on_change)
+                await self._report(one, gone=True, on_change=on_change)
+        for one in listed:
+            await self._report(one, gone=False, on_change=on_change)
         self._former.clear()
         return version
 
-    async def _report(self, job: JobView, *, gone: bool, on_change: OnChange) -> None:
+    async def _report(self, seen: V, *, gone: bool, on_change: Callable[[V, bool], Awaitable[None]]) -> None:
         """Tell first, remember then: what was not told is told again by the next list."""
-        if not gone and self._known.get(job.uid) == job:
+        if not gone and self._known.get(seen.uid) == seen:
             return
-        await on_change(job, gone)
+        await on_change(seen, gone)
         if gone:
-            self._known.pop(job.uid, None)
-            self._former.pop(job.uid, None)
+            self._known.pop(seen.uid, None)
+            self._former.pop(seen.uid, None)
         else:
-            self._known[job.uid] = job
+            self._known[seen.uid] = seen
 
-    async def _watch(self, seconds: float, on_change: OnChange) -> None:
+    async def _watch(self, seconds: float, on_change: Callable[[V, bool], Awaitable[None]]) -> None:
         """Watch once, from the last version known on."""
         query = {
-            **OURS,
+            **self._source.query,
             "resourceVersion": self._version or "",
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(max(1, round(seconds))),
@@ -139,8 +169,9 @@ class KubeJobFeed(JobFeed):
         seen = 0
         clock = asyncio.get_running_loop().time
         started = clock()
+        place, accept, silence = self._source.resource.all(), self._source.accept(), self._times.silence
         try:
-            async with self._api.stream(JOBS.all(), query, silence_seconds=self._times.silence) as events:
+            async with self._api.stream(place, query, silence_seconds=silence, accept=accept) as events:
                 async for event in events:
                     self._version = await self._take(event, on_change) or self._version
                     seen += 1
@@ -149,13 +180,31 @@ class KubeJobFeed(JobFeed):
         if not seen and clock() - started < SHORTEST_WATCH:
             raise Transient("the watch ended as soon as it had begun")
 
-    async def _take(self, event: Mapping[str, Any], on_change: OnChange) -> str | None:
+    async def _take(self, event: Mapping[str, Any], on_change: Callable[[V, bool], Awaitable[None]]) -> str | None:
         """Report one event; return the version it brings."""
-        kind, job = event.get("type"), mapping(event.get("object"))
-        version = text(mapping(job.get("metadata")).get("resourceVersion"))
+        kind, body = event.get("type"), mapping(event.get("object"))
+        version = text(mapping(body.get("metadata")).get("resourceVersion"))
         if kind in {"ADDED", "MODIFIED", "DELETED"} and version is not None:
-            await self._report(view(job), gone=kind == "DELETED", on_change=on_change)
+            if (seen := self._source.view(body)) is not None:
+                await self._report(seen, gone=kind == "DELETED", on_change=on_change)
         elif kind != "BOOKMARK":
             # 410 in the usual case; anything else that is not understood is a reason to look anew as well.
-            raise _ListAnewError(f"{kind}: {text(job.get('message')) or 'an event without an object'}")
+            raise _ListAnewError(f"{kind}: {text(body.get('message')) or 'an event without an object'}")
         return version
+
+
+class KubeJobFeed(Feed[JobView]):
+    """`ticklock.ports.JobFeed`."""
+
+    def __init__(self, api: K8sApi, times: FeedTimes | None = None) -> None:
+        super().__init__(api, Source(JOBS, OURS, view), times)
+
+
+class KubePodFeed(Feed[PodView]):
+    """`ticklock.ports.PodFeed` of the metadata of all our pods.
+
+    Cheap: no specs, no pods that have ended. So what there is to remember grows with what runs, not with the history.
+    """
+
+    def __init__(self, api: K8sApi, times: FeedTimes | None = None) -> None:
+        super().__init__(api, Source(PODS, {**OURS, **_LIVING}, pod_view, metadata=True), times)

@@ -1,4 +1,4 @@
-"""A Job as the API server shows it, read into `JobView`.
+"""A Job as the API server shows it, read into `JobView`; a pod of it into `PodView`.
 
 Total: annotations can be edited by anybody who may edit Jobs, so nothing in them is relied upon to be readable. A Job
 whose run id or attempt cannot be read is not ours (`key` None).
@@ -13,10 +13,12 @@ from uuid import UUID
 
 from ticklock.domain import names
 from ticklock.domain.instants import parse_instant
-from ticklock.domain.model import AttemptKey, AttemptState, JobUid, RunId
-from ticklock.ports import JobView
+from ticklock.domain.model import AttemptKey, AttemptState, JobUid, PodUid, RunId
+from ticklock.ports import JobView, PodPhase, PodView
 
 _FINAL = {"Complete": AttemptState.COMPLETED, "Failed": AttemptState.FAILED}
+_PHASES = {phase.value: phase for phase in PodPhase}
+_COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
 _LONGEST_NUMBER = 9
 """Digits; keeps numbers from annotations within 32 bits."""
 
@@ -50,7 +52,38 @@ def view(job: Mapping[str, Any]) -> JobView:
         generation=_count(metadata.get("generation")) or 1,
         created_at=parse_instant(metadata.get("creationTimestamp")),
         deleting_since=parse_instant(metadata.get("deletionTimestamp")),
+        wanted_pods=_wanted(spec),
     )
+
+
+def pod_view(pod: Mapping[str, Any]) -> PodView | None:
+    """Read one version of a pod, or of its metadata; None where no Job owns it. Never raises."""
+    metadata, status = mapping(pod.get("metadata")), mapping(pod.get("status"))
+    owner = _controller(metadata.get("ownerReferences"))
+    job_uid, created = text(owner.get("uid")), parse_instant(metadata.get("creationTimestamp"))
+    if owner.get("kind") != "Job" or job_uid is None or created is None:
+        return None
+    notes = mapping(metadata.get("annotations"))
+    return PodView(
+        namespace=text(metadata.get("namespace")) or "",
+        name=text(metadata.get("name")) or "",
+        uid=PodUid(text(metadata.get("uid")) or ""),
+        job_name=text(owner.get("name")) or "",
+        job_uid=JobUid(job_uid),
+        key=_key(notes),
+        index=text(notes.get(_COMPLETION_INDEX)) or "",
+        created_at=created,
+        tracked=names.TRACKING_FINALIZER in items(metadata.get("finalizers")),
+        deleting=metadata.get("deletionTimestamp") is not None,
+        phase=_PHASES.get(text(status.get("phase")) or ""),
+        ended_at=_last_end(status),
+    )
+
+
+def _last_end(status: Mapping[str, Any]) -> datetime | None:
+    states = (mapping(mapping(one).get("state")) for one in items(status.get("containerStatuses")))
+    ends = [parse_instant(mapping(state.get("terminated")).get("finishedAt")) for state in states]
+    return max((end for end in ends if end is not None), default=None)
 
 
 def waits_for_user(job: Mapping[str, Any]) -> bool:
@@ -97,6 +130,13 @@ def _number(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _LONGEST_NUMBER:
         return int(value)
     return None
+
+
+def _wanted(spec: Mapping[str, Any]) -> int:
+    """How many pods a Job asks for, failures left out; for an Indexed one, for each index."""
+    if spec.get("completionMode") == "Indexed":
+        return 1
+    return _count(spec.get("completions")) or _count(spec.get("parallelism")) or 1
 
 
 def _count(value: object) -> int:

@@ -22,6 +22,7 @@ from ticklock.ports.facts import (
     Bound,
     Ending,
     Expected,
+    FurtherPod,
     LastRun,
     Launch,
     Leftover,
@@ -35,6 +36,7 @@ from ticklock.ports.facts import (
 )
 from ticklock.ports.gate import Closure, GateStatus, Person
 from ticklock.ports.ledger import Ledger
+from ticklock.ports.pods import PodFeed, PodPhase, Pods, PodView
 from ticklock.ports.surroundings import Meter, Wakeups
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "Events",
     "Expected",
     "Fall",
+    "FurtherPod",
     "GateStatus",
     "JobFeed",
     "JobView",
@@ -63,6 +66,10 @@ __all__ = [
     "Objects",
     "Opened",
     "Person",
+    "PodFeed",
+    "PodPhase",
+    "PodView",
+    "Pods",
     "Pulse",
     "Release",
     "Remains",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ticklock.domain.model import AttemptKey, AttemptState, JobUid, ObjectRef, RunState
+from ticklock.domain.model import AttemptKey, AttemptState, JobUid, ObjectRef, PodUid, RunState
+from ticklock.domain.pods import Cause
 from ticklock.domain.reasons import Reason
 
 
@@ -107,6 +108,17 @@ class Ending:
     finished_at: datetime | None = None
     never_let_go: bool = False
     """The Job was still suspended when it was deleted: it cannot have started."""
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherPod:
+    """A pod that an attempt's Job has beyond what it asks for."""
+
+    key: AttemptKey
+    job_uid: JobUid
+    pod_uid: PodUid
+    pod_name: str
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from ticklock.domain.model import AttemptKey, Declared, JobUid, ObjectRef
+from ticklock.domain.model import AttemptKey, Declared, JobUid, ObjectRef, PodUid
 from ticklock.domain.reasons import Reason
 from ticklock.ports.cluster import JobView, ObjectEvent, Standing
 from ticklock.ports.facts import (
@@ -15,6 +15,7 @@ from ticklock.ports.facts import (
     Bound,
     Ending,
     Expected,
+    FurtherPod,
     Launch,
     Leftover,
     Opened,
@@ -68,6 +69,12 @@ class Ledger(Protocol):
 
     async def record(self, endings: Sequence[Ending]) -> int:
         """Write outcomes; return how many were news. Repeating is harmless. Raises Unready in quarantine."""
+
+    async def note_pods(self, found: Sequence[FurtherPod]) -> Mapping[PodUid, bool]:
+        """Write pods down that are more than their Job asks for; return those that stand there, True where it is news.
+
+        One whose attempt is not bound to its Job (yet) is left out. Repeating is harmless.
+        """
 
     async def rebuild_launched(self, job: JobView) -> bool:
         """Make a row say launched that is not bound to the unsuspended Job under its name; True where it did not."""

@@ -102,6 +102,9 @@ class Settings(BaseModel):
     report_interval_seconds: float = Field(
         0.25, ge=0.05, le=60, description="Pause in which changes of a status are put together."
     )
+    watch_pods: bool = Field(
+        default=True, description="Watch the pods of our Jobs, to notice one that Kubernetes started a second time."
+    )
     prune_after_hours: float = Field(
         24, ge=1, le=87_600, description="How long runs that are over stay in the database, to be followed up."
     )

@@ -19,6 +19,8 @@ _QUIET = frozenset({Reason.PLANNED, Reason.STAGED, Reason.BOUND, Reason.WAITING_
 """In the audit trail only: as Events they would bury the ones that matter."""
 
 _WARNING = frozenset({AttemptState.FAILED, AttemptState.MISSED, AttemptState.UNKNOWN})
+_ALARMING = frozenset({Reason.SECOND_POD})
+"""A warning whatever the state of the run."""
 
 
 def clean(words: str) -> str:
@@ -118,7 +120,7 @@ async def _queue_events(connection: AsyncConnection, db: Database, entries: Sequ
             [
                 Announcement(
                     entry.ref,
-                    "Warning" if entry.state in _WARNING else "Normal",
+                    "Warning" if entry.state in _WARNING or entry.reason in _ALARMING else "Normal",
                     entry.reason,
                     "Run",
                     f"run {entry.key.run_id}: {entry.message}",

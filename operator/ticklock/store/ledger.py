@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from ticklock.domain.model import AttemptKey, Declared, JobUid, ObjectRef
+from ticklock.domain.model import AttemptKey, Declared, JobUid, ObjectRef, PodUid
 from ticklock.domain.reasons import Reason
 from ticklock.ports import (
     BindOutcome,
@@ -14,6 +14,7 @@ from ticklock.ports import (
     Bound,
     Ending,
     Expected,
+    FurtherPod,
     JobView,
     Launch,
     Leftover,
@@ -36,6 +37,7 @@ from ticklock.store import (
     locks,
     partitions,
     planning,
+    pods,
     quarantine,
     rebuilding,
     recording,
@@ -87,6 +89,9 @@ class PostgresLedger:
 
     async def record(self, endings: Sequence[Ending]) -> int:
         return await recording.record(self.db, endings)
+
+    async def note_pods(self, found: Sequence[FurtherPod]) -> Mapping[PodUid, bool]:
+        return await pods.note_pods(self.db, found)
 
     async def rebuild_launched(self, job: JobView) -> bool:
         return await rebuilding.rebuild_launched(self.db, job)

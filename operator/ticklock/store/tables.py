@@ -258,6 +258,21 @@ attempts = Table(
     comment="one row a Kubernetes Job that may start",
 )
 
+pods = Table(
+    "pods",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("pod_uid", Text, primary_key=True),
+    _cluster(),
+    Column("pod_name", Text, nullable=False),
+    Column("job_uid", Text, nullable=False),
+    Column("role", Text, nullable=False, comment="why there is something to say of it: retry, deleted, unfounded"),
+    Column("noted_at", _time, nullable=False, server_default=_now),
+    ForeignKeyConstraint(["run_id", "n"], ["attempts.run_id", "attempts.n"], ondelete="CASCADE"),
+    comment="pods of which there is something to say; the first of a Job leaves no trace",
+)
+
 queue_locks = Table(
     "queue_locks",
     metadata,

@@ -83,6 +83,9 @@ _ALL = (
              Label("stranded", ("false", "true"))),
     _histogram("run_lag_seconds", "From the moment a run was due to the launch of its Job.", buckets=LAG),
     _counter("duplicates_total", "Attempts seen to have started more than one Job. Must stay 0."),
+    _counter("further_pods_total",
+             "Pods that Kubernetes made beyond what their Job asks for. retry: one had failed; deleted: one was taken "
+             "away before it ended; unfounded: neither.", Label("cause", ("retry", "deleted", "unfounded"))),
     _gauge("last_success_timestamp_seconds", "Unix time at which a run last completed.", *OBJECT),
     _gauge("last_schedule_timestamp_seconds", "Unix time of the last tick that was launched.", *OBJECT),
     _gauge("next_schedule_timestamp_seconds", "Unix time of the next tick.", *OBJECT),

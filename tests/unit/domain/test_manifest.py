@@ -88,6 +88,21 @@ def test_nobody_can_pretend_to_be_another_attempt() -> None:
     assert metadata["annotations"]["ticklock.dev/user-suspend"] == "false"
 
 
+def test_its_pods_say_which_attempt_they_are_of() -> None:
+    given = template()
+    given["spec"]["template"]["metadata"] = {
+        "labels": {"app": "report", "ticklock.dev/schedule": "other"},
+        "annotations": {"note": "b", "ticklock.dev/attempt": "9"},
+    }
+    metadata = built(given)["spec"]["template"]["metadata"]
+    assert metadata["labels"] == {"app": "report", "ticklock.dev/schedule": "report"}
+    assert metadata["annotations"] == {
+        "note": "b",
+        "ticklock.dev/run-id": str(ORDER.key.run_id),
+        "ticklock.dev/attempt": "1",
+    }
+
+
 def test_every_container_learns_what_it_runs_for() -> None:
     given = template()
     given["spec"]["template"]["spec"]["initContainers"] = [{"name": "init", "env": [{"name": "A", "value": "$(B)"}]}]
@@ -165,6 +180,11 @@ BROKEN: list[Any] = [
         {**template(), "metadata": {"labels": {"a": 1}}},
         r"spec.jobTemplate.metadata.labels\['a'\] must be a text: put it in quotes",
         id="a label is a number",
+    ),
+    pytest.param(
+        {"spec": {"template": {"metadata": {"annotations": {"a": True}}, "spec": {}}}},
+        r"spec.jobTemplate.spec.template.metadata.annotations\['a'\] must be a text: put it in quotes",
+        id="an annotation of the pods is a flag",
     ),
     pytest.param(
         template(suspend="yes"), "spec.jobTemplate.spec.suspend must be true or false", id="suspend is a text"

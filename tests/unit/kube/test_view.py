@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from tests.support.orders import Orders
 from ticklock.domain.model import AttemptState, ScheduleUid
-from ticklock.kube.view import view
+from ticklock.kube.view import pod_view, view
+from ticklock.ports import PodPhase
 
 ORDERS = Orders("shop", uid=ScheduleUid("uid-1"))
 
@@ -111,3 +112,86 @@ PART = st.dictionaries(st.sampled_from(["annotations", "ownerReferences", "final
 @given(PART, PART, PART)
 def test_no_job_whatsoever_stops_the_reading(metadata: Any, spec: Any, status: Any) -> None:
     assert view({"metadata": metadata, "spec": spec, "status": status}).namespace == ""
+
+
+# ----------------------------------------------------------------------------------------------------------------- pods
+
+
+def pod(status: Any = None, **metadata: Any) -> dict[str, Any]:
+    template = ORDERS.job()["spec"]["template"]["metadata"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "report-1", "uid": "job-uid", "controller": True}
+    known = {
+        "namespace": "shop",
+        "name": "report-1-x",
+        "uid": "pod-uid",
+        "creationTimestamp": "2026-11-22T16:30:00Z",
+        "ownerReferences": [owner],
+        "finalizers": ["batch.kubernetes.io/job-tracking"],
+    }
+    return {"metadata": {**template, **known, **metadata}, **({} if status is None else {"status": status})}
+
+
+def test_a_pod_of_our_manifest_is_read_back() -> None:
+    found = pod_view(pod())
+    assert found is not None
+    assert found.key == ORDERS.order().key
+    assert (found.job_uid, found.job_name, found.uid, found.name) == ("job-uid", "report-1", "pod-uid", "report-1-x")
+    assert (found.tracked, found.deleting, found.index, found.phase, found.ended_at) == (True, False, "", None, None)
+
+
+def test_a_whole_pod_tells_how_far_it_came() -> None:
+    ends = [
+        {"state": {"terminated": {"finishedAt": "2026-11-22T16:30:07Z"}}},
+        {"state": {"terminated": {"finishedAt": "2026-11-22T16:30:09Z"}}},
+        {"state": {"running": {}}},
+    ]
+    found = pod_view(pod({"phase": "Failed", "containerStatuses": ends}, finalizers=None, deletionTimestamp="x"))
+    assert found is not None
+    assert (found.phase, found.ended_at) == (PodPhase.FAILED, datetime(2026, 11, 22, 16, 30, 9, tzinfo=UTC))
+    assert (found.tracked, found.deleting) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({}, id="an empty object"),
+        pytest.param(pod(ownerReferences=None), id="nobody owns it"),
+        pytest.param(
+            pod(ownerReferences=[{"kind": "ReplicaSet", "uid": "x", "controller": True}]), id="no Job owns it"
+        ),
+        pytest.param(pod(creationTimestamp="yesterday"), id="nobody knows since when"),
+        pytest.param({"metadata": 5, "status": []}, id="nothing as it should be"),
+    ],
+)
+def test_a_pod_that_no_job_owns_is_none_of_ours(body: dict[str, Any]) -> None:
+    assert pod_view(body) is None
+
+
+@given(PART, PART)
+def test_no_pod_whatsoever_stops_the_reading(metadata: Any, status: Any) -> None:
+    owned = pod()["metadata"]
+    found = pod_view({"metadata": {**owned, **metadata, "ownerReferences": owned["ownerReferences"]}, "status": status})
+    assert found is not None
+    assert found.uid == "pod-uid"
+
+
+@pytest.mark.parametrize("phase", [5, [], {}, "Odd", None])
+def test_a_phase_that_is_none_is_not_known(phase: object) -> None:
+    found = pod_view(pod({"phase": phase}))
+    assert found is not None
+    assert found.phase is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "wanted"),
+    [
+        pytest.param({}, 1, id="nothing is said"),
+        pytest.param({"parallelism": 3}, 3, id="a queue of work"),
+        pytest.param({"completions": 5, "parallelism": 2}, 5, id="so many completions"),
+        pytest.param({"completions": 5, "completionMode": "Indexed"}, 1, id="Indexed: one for each index"),
+        pytest.param({"completions": 0}, 1, id="none at all"),
+        pytest.param({"completions": "five"}, 1, id="no number"),
+    ],
+)
+def test_how_many_pods_a_job_asks_for(spec: dict[str, Any], wanted: int) -> None:
+    assert view(stored(spec=spec)).wanted_pods == wanted
