@@ -25,7 +25,7 @@ MAY = [
         pytest.param("batch/jobs", verb, "", id=f"{verb} Jobs")
         for verb in ("create", "get", "list", "watch", "patch", "delete")
     ),
-    *(pytest.param("/pods", verb, "", id=f"{verb} pods") for verb in ("get", "list", "watch")),
+    *(pytest.param("/pods", verb, "", id=f"{verb} pods") for verb in ("get", "list", "watch", "patch", "delete")),
     pytest.param("events.k8s.io/events", "create", "", id="tell an Event"),
     pytest.param("events.k8s.io/events", "patch", "", id="tell it again"),
     pytest.param("/namespaces", "get", "kube-system", id="know which cluster this is"),
@@ -40,7 +40,8 @@ MAY_NOT = [
         pytest.param("ticklock.dev/scheduledjobs", verb, "", id=f"{verb} a schedule")
         for verb in ("create", "update", "patch", "delete")
     ),
-    *(pytest.param("/pods", verb, "", id=f"{verb} a pod") for verb in ("create", "patch", "delete")),
+    *(pytest.param("/pods", verb, "", id=f"{verb} a pod") for verb in ("create", "update", "deletecollection")),
+    pytest.param("/pods/exec", "create", "", id="enter a pod"),
     *(pytest.param("/secrets", verb, "", id=f"{verb} secrets") for verb in ("get", "list", "watch")),
     pytest.param("/configmaps", "get", "", id="read configuration"),
     pytest.param("/namespaces", "list", "", id="list namespaces"),

@@ -22,6 +22,7 @@ RUN = LastRun(
     started_at=NOON,
     finished_at=NOON + timedelta(seconds=3),
     lag_seconds=0.0271,
+    pod_name="payout-1-x",
 )
 REPORT = Report(
     ref=ObjectRef("shop", "payout", ScheduleUid("u-1")),
@@ -62,6 +63,7 @@ def test_a_completed_run_is_told_whole() -> None:
         "state": "Completed",
         "reason": "JobCompleted",
         "jobName": "payout-1",
+        "podName": "payout-1-x",
         "startedAt": "2026-03-01T12:00:00Z",
         "finishedAt": "2026-03-01T12:00:03Z",
         "lagSeconds": 0.027,

@@ -15,6 +15,7 @@ from ticklock.domain.lease import LeaseTimes
 from ticklock.domain.model import ClusterId, ReplicaId
 from ticklock.engine.dispatcher import Dispatcher
 from ticklock.engine.elector import Clocks, Elector, Term
+from ticklock.engine.gatekeeper import Gatekeeper
 from ticklock.engine.leadership import LeaderSettings, Leadership
 from ticklock.engine.lookup import Lookup
 from ticklock.engine.loops import Stop
@@ -23,7 +24,7 @@ from ticklock.engine.service import Heart, Replica, Work
 from ticklock.engine.stager import Stager
 from ticklock.kube.client import K8sApi
 from ticklock.kube.events import KubeEvents
-from ticklock.kube.feed import KubeJobFeed, KubePodFeed
+from ticklock.kube.feed import KubeJobFeed, KubePodFeed, StrictPodFeed
 from ticklock.kube.front import KopfFront
 from ticklock.kube.jobs import KubeJobs
 from ticklock.kube.lease import KubeLease
@@ -75,7 +76,7 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         settings.pod_name,
         wall=_wall,
     )
-    ledger, jobs, objects = PostgresLedger(db), KubeJobs(api), KubeObjects(api)
+    ledger, jobs, objects, pods = PostgresLedger(db), KubeJobs(api), KubeObjects(api), KubePods(api)
     wakeups = NotifyWakeups(settings.conninfo)
     lookup = Lookup(ledger, jobs)
     claim = timedelta(seconds=settings.claim_seconds)
@@ -88,7 +89,7 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         events=KubeEvents(api, instance=settings.pod_name, lease=(settings.lease_namespace, settings.lease_name)),
         job_feed=KubeJobFeed(api),
         object_feed=KopfFeed(lambda submit: KopfFront(api.access, submit)),
-        pods=KubePods(api),
+        pods=pods,
         pod_feed=KubePodFeed(api) if settings.watch_pods else None,
         wakeups=wakeups,
         meter=meter,
@@ -109,6 +110,14 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
     elector = _elector(settings, lease, replica_id)
     leadership.trusted, leadership.take_fall = lambda: elector.leading, lease.take_fall
     heart.leading, heart.on_gap = leadership.is_current, leadership.look_again
+    gatekeeper = Gatekeeper(
+        ledger=ledger,
+        pods=pods,
+        wakeups=wakeups,
+        meter=meter,
+        claim=claim,
+        slots=asyncio.Semaphore(settings.launch_concurrency),
+    )
     dispatcher = Dispatcher(
         ledger=ledger,
         jobs=jobs,
@@ -121,6 +130,7 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         launchers=settings.launch_concurrency,
         now=db.now,
         next_due=heart.next_due,
+        expect=gatekeeper.expect,
     )
     heart.on_leader = dispatcher.leader_returned
     stager = Stager(
@@ -145,9 +155,10 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         planner=Planner(ledger, wakeups, meter, ahead),
         stager=stager,
         dispatcher=dispatcher,
+        gatekeeper=gatekeeper,
         leadership=leadership,
         elect=_election(elector),
-        background=[wakeups.run],
+        background=[wakeups.run, lambda: StrictPodFeed(api).run(gatekeeper.on_change, _listed)],
         grace=timedelta(seconds=settings.grace_seconds),
     )
 
@@ -178,6 +189,10 @@ def _election(elector: Elector) -> Callable[[Work, Stop], Coroutine[Any, Any, No
             running.cancel()
 
     return elect
+
+
+async def _listed() -> None:
+    """Nothing to do after a list: differences were reported one by one."""
 
 
 def _wall() -> datetime:

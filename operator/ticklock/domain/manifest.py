@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ticklock.domain import names
 from ticklock.domain.errors import Refused
 from ticklock.domain.instants import format_instant
+from ticklock.domain.model import LaunchPolicy
+from ticklock.domain.strictness import strict_pod, strict_spec
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
@@ -62,6 +64,10 @@ class Order(Protocol):
     def job_template(self) -> Mapping[str, Any]:
         """The template as stored."""
 
+    @property
+    def launch_policy(self) -> LaunchPolicy:
+        """What may start once at most."""
+
 
 def build_job(order: Order, *, cluster: ClusterId, job_name: str, zone: tzinfo | None = None) -> dict[str, Any]:
     """Return the manifest of the suspended Job that may become this attempt.
@@ -72,6 +78,9 @@ def build_job(order: Order, *, cluster: ClusterId, job_name: str, zone: tzinfo |
     template = order.job_template
     spec = _mapping(template, "spec", "jobTemplate")
     pod = _pod_template(spec)
+    pod_spec = _with_environment(pod["spec"], _environment(order))
+    if order.launch_policy is LaunchPolicy.STRICT_POD:
+        spec, pod_spec = strict_spec(spec), strict_pod(pod_spec)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -80,11 +89,7 @@ def build_job(order: Order, *, cluster: ClusterId, job_name: str, zone: tzinfo |
             **spec,
             "suspend": True,
             "podReplacementPolicy": spec.get("podReplacementPolicy") or "Failed",
-            "template": {
-                **pod,
-                "metadata": _pod_metadata(order, pod),
-                "spec": _with_environment(pod["spec"], _environment(order)),
-            },
+            "template": {**pod, "metadata": _pod_metadata(order, pod), "spec": pod_spec},
         },
     }
 
@@ -149,13 +154,22 @@ def _pod_metadata(order: Order, pod: Mapping[str, Any]) -> dict[str, Any]:
     given = _mapping(pod, "metadata", _POD, optional=True)
     return {
         **given,
-        "labels": {**_texts(given, "labels", _POD), **_schedule_label(order)},
+        "labels": {
+            **_texts(given, "labels", _POD),
+            **_schedule_label(order),
+            **_policy_label(order),
+        },
         "annotations": {
             **_texts(given, "annotations", _POD),
             names.RUN_ID: str(order.key.run_id),
             names.ATTEMPT: str(order.key.n),
         },
     }
+
+
+def _policy_label(order: Order) -> dict[str, str]:
+    strict = order.launch_policy is LaunchPolicy.STRICT_POD
+    return {names.LABEL_LAUNCH_POLICY: order.launch_policy.value} if strict else {}
 
 
 def _schedule_label(order: Order) -> dict[str, str]:
@@ -176,6 +190,7 @@ def _annotations(order: Order, cluster: ClusterId, zone: tzinfo | None) -> dict[
         names.CRONJOB_SCHEDULED_TIME: in_zone,
         # Always there, so that a launch can test it in the same request that lets the Job go.
         names.USER_SUSPEND: "true" if waits_for_user(order.job_template) else "false",
+        **({names.POD: ""} if order.launch_policy is LaunchPolicy.STRICT_POD else {}),
     }
 
 

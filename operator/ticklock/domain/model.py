@@ -32,6 +32,13 @@ class ConcurrencyPolicy(StrEnum):
     REPLACE = "Replace"
 
 
+class LaunchPolicy(StrEnum):
+    """What may start once at most: a Job, below which Kubernetes rules, or a pod."""
+
+    JOB = "Job"
+    STRICT_POD = "StrictPod"
+
+
 class Priority(IntEnum):
     """Who is claimed first when more is due than can be launched."""
 
@@ -109,6 +116,7 @@ class Rule:
     queue: str
     priority: Priority
     job_template: Mapping[str, Any]
+    launch_policy: LaunchPolicy = LaunchPolicy.JOB
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,12 @@ LAUNCHED = f"{GROUP}/launched"
 TRIGGER = f"{GROUP}/trigger"
 """On a ScheduledJob: each new value asks for one run."""
 
+POD_GATE = f"{GROUP}/launch"
+"""Scheduling gate of the pods of StrictPod runs; that of the one pod that may start is taken off."""
+POD = f"{GROUP}/pod"
+"""On the Job of a StrictPod run: UID of the one pod that may start; empty until that is decided."""
+LABEL_LAUNCH_POLICY = f"{GROUP}/launch-policy"
+"""On the pods of StrictPod runs."""
 TRACKING_FINALIZER = "batch.kubernetes.io/job-tracking"
 """On each pod of a Job until Kubernetes has counted how it ended."""
 

@@ -14,8 +14,18 @@ from ticklock.domain import names
 from ticklock.domain.errors import Refused
 from ticklock.domain.instants import parse_instant
 from ticklock.domain.manifest import check_template
-from ticklock.domain.model import ConcurrencyPolicy, Declared, ObjectRef, Priority, Problem, Rule, ScheduleUid
+from ticklock.domain.model import (
+    ConcurrencyPolicy,
+    Declared,
+    LaunchPolicy,
+    ObjectRef,
+    Priority,
+    Problem,
+    Rule,
+    ScheduleUid,
+)
 from ticklock.domain.reasons import Reason
+from ticklock.domain.strictness import check_strict
 from ticklock.domain.timetable import Timetable, TimetableError, UnknownTimeZone
 
 DEFAULT_QUEUE = "default"
@@ -25,6 +35,7 @@ _LONGEST = 3_153_600_000
 """A hundred years in seconds: a longer deadline says the same and would leave the calendar."""
 _PRIORITIES = {"High": Priority.HIGH, "Regular": Priority.REGULAR, "Low": Priority.LOW}
 _POLICIES = {policy.value: policy for policy in ConcurrencyPolicy}
+_LAUNCHES = {policy.value: policy for policy in LaunchPolicy}
 
 _T = TypeVar("_T")
 
@@ -79,6 +90,9 @@ def _read_rule(spec: object, created: datetime | None) -> Rule:
     expression, zone = _timetable(spec, created)
     template = spec.get("jobTemplate")
     check_template(template)
+    launch_policy = _choice(spec, "launchPolicy", _LAUNCHES, LaunchPolicy.JOB)
+    if launch_policy is LaunchPolicy.STRICT_POD:
+        check_strict(_object(template))
     _no_nul(template, "spec.jobTemplate")
     deadline = _integer(spec, "startingDeadlineSeconds", None)
     return Rule(
@@ -92,6 +106,7 @@ def _read_rule(spec: object, created: datetime | None) -> Rule:
         queue=_string(spec, "queueName") or DEFAULT_QUEUE,
         priority=_choice(spec, "priority", _PRIORITIES, Priority.REGULAR),
         job_template=_object(template),
+        launch_policy=launch_policy,
     )
 
 

@@ -25,11 +25,13 @@ class Cause(StrEnum):
     """A pod was taken away before it had ended: by a person, a drain, a suspension."""
     UNFOUNDED = "unfounded"
     """None had failed and none was taken away."""
+    HELD = "held"
+    """One more of a StrictPod run: its scheduling gate stayed on, and it was removed without having started."""
 
     @property
     def alarming(self) -> bool:
-        """Whether the user must be told."""
-        return self is not Cause.RETRY
+        """Whether a program may have run twice that had not failed."""
+        return self in {Cause.DELETED, Cause.UNFOUNDED}
 
 
 class Fate(Enum):

@@ -30,6 +30,13 @@ class Reason(StrEnum):
     SECOND_POD = "SecondPod"
     """Kubernetes made a pod more for the Job than it asks for, although none had failed: its program may run twice."""
 
+    POD_CHOSEN = "PodChosen"
+    """launchPolicy StrictPod: this pod, and no other, may start."""
+    POD_ADMITTED = "PodAdmitted"
+    """launchPolicy StrictPod: the scheduling gate of the chosen pod was taken off."""
+    POD_HELD = "PodHeld"
+    """launchPolicy StrictPod: Kubernetes made a pod more; it was not let go, and was removed."""
+
     # Failed without a started Job.
     JOB_REJECTED = "JobRejected"
     """The API server refuses the Job for good (invalid template)."""

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from ticklock.domain.errors import Transient
-from ticklock.domain.model import AttemptState, ObjectRef
+from ticklock.domain.model import AttemptState, JobUid, ObjectRef
 from ticklock.domain.reasons import Reason
 from ticklock.engine.endings import ending_of
 from ticklock.engine.lookup import Lookup
@@ -55,6 +55,8 @@ class Dispatcher:
     """The database's time, estimated."""
     next_due: Callable[[], float]
     """Seconds until the next planned attempt is due, as far as known."""
+    expect: Callable[[JobUid], None] = lambda _: None
+    """Called before a Job is let go: its pods are coming."""
     monotonic: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
     """A number from 0 to 1, for jitter."""
@@ -146,6 +148,7 @@ class Dispatcher:
             if self._too_late(bound):
                 await self._miss(bound)
                 return
+            self.expect(bound.job_uid)
             try:
                 await failpoint("before-launch")
                 job = await self.jobs.launch(bound.ref.namespace, bound.job_name, bound.job_uid)

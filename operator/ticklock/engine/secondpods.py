@@ -70,7 +70,7 @@ class SecondPods:
 
     async def on_change(self, pod: PodView, gone: bool) -> None:  # noqa: FBT001 - the port's signature
         """Take one change of a pod."""
-        if pod.key is None:
+        if pod.key is None or pod.strict:  # The gatekeeper sees to those.
             return
         watched = self.seen.setdefault(pod.job_uid, Watched())
         watched.pods[pod.uid] = pod

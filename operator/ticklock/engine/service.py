@@ -19,6 +19,7 @@ import structlog
 from ticklock.domain.errors import Transient, Unready
 from ticklock.domain.reasons import Reason
 from ticklock.engine.dispatcher import Dispatcher
+from ticklock.engine.gatekeeper import Gatekeeper
 from ticklock.engine.leadership import Leadership
 from ticklock.engine.loops import Loop, Step, Stop
 from ticklock.engine.planner import Planner
@@ -110,6 +111,7 @@ class Replica:
     planner: Planner
     stager: Stager
     dispatcher: Dispatcher
+    gatekeeper: Gatekeeper
     leadership: Leadership
     elect: Callable[[Work, Stop], Coroutine[Any, Any, None]]
     """Runs the election; calls back for each term."""
@@ -135,6 +137,7 @@ class Replica:
                 group.create_task(self._loop("heart", self.heart.step).run(), name="heart"),
                 group.create_task(self._loop("planner", self.planner.step, "plan").run(), name="planner"),
                 group.create_task(self._loop("stager", self.stager.step, "stage").run(), name="stager"),
+                group.create_task(self._loop("gatekeeper", self.gatekeeper.step, "gate").run(), name="gatekeeper"),
                 group.create_task(self.dispatcher.run_launchers(), name="launchers"),
                 group.create_task(self.elect(self._lead, self.stop), name="elector"),
             ]

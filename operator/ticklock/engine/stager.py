@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from ticklock.domain import names
 from ticklock.domain.errors import Conflict, Refused, Transient, Unready
 from ticklock.domain.manifest import build_job
-from ticklock.domain.model import ClusterId, JobUid
+from ticklock.domain.model import ClusterId, JobUid, LaunchPolicy
 from ticklock.domain.names import job_name
 from ticklock.domain.reasons import Reason
 from ticklock.engine.lookup import Lookup
@@ -114,7 +115,7 @@ class Stager:
             return await self._rejected(order, str(error))
         except Transient as error:
             return await self._meet(order, name, error)
-        if not job.suspended:
+        if not job.suspended or _lacks_gate(order, job):
             return await self._refuse_gate(order, job)
         return order, job.uid, name
 
@@ -129,9 +130,11 @@ class Stager:
         return None
 
     async def _refuse_gate(self, order: StageOrder, job: JobView) -> Staged | None:
-        """Give up a Job that the create's own answer shows unsuspended: somebody changes Jobs on their way in."""
+        """Give up a Job that the create's own answer shows ungated: somebody changes Jobs on their way in."""
         await self.jobs.delete(job, only_if_unchanged=False)
         message = "the Job came back unsuspended from its creation: a webhook lets Jobs go; it was deleted at once"
+        if job.suspended:
+            message = f"the Job came back without {names.POD_GATE}: a webhook takes gates off; it was deleted at once"
         await self.ledger.fail_unstarted(order, Reason.GATE_NOT_HONOURED, message)
         await self.jobs.release(job.namespace, job.name, job.uid)
         return None
@@ -145,7 +148,7 @@ class Stager:
             return await self._later(order, f"Job {name} came and went", 0.2)
         if found.key != order.key or found.owner_uid != order.ref.uid:
             return await self._next_name(order, name)
-        if found.deleting or found.stage < order.stage:
+        if found.deleting or found.stage < order.stage or (found.suspended and _lacks_gate(order, found)):
             await unstage(self.jobs, self.ledger, Leftover(found.namespace, name, found.uid, order.key))
             return await self._later(order, f"an older Job {name} is going away", 0.2)
         if not found.suspended:
@@ -170,3 +173,8 @@ class Stager:
         pause = seconds if seconds is not None else doubled * (0.5 + self.chance() / 2)
         await self.ledger.defer(order, seconds=pause, reason=Reason.API_UNAVAILABLE, message=message)
         return None
+
+
+def _lacks_gate(order: StageOrder, job: JobView) -> bool:
+    """Tell whether the pods of a StrictPod Job would start by themselves."""
+    return order.launch_policy is LaunchPolicy.STRICT_POD and not job.gated

@@ -75,6 +75,7 @@ def _last_run(run: LastRun | None) -> dict[str, Any] | None:
         "state": run.state.value,
         "reason": run.reason.value if run.reason else None,
         "jobName": run.job_name,
+        "podName": run.pod_name,
         "startedAt": _time(run.started_at),
         "finishedAt": _time(run.finished_at),
         "lagSeconds": None if run.lag_seconds is None else round(run.lag_seconds, 3),

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import random
 from typing import Any, Generic, Protocol, TypeVar
 
 from ticklock.domain import names
 from ticklock.domain.errors import Transient
+from ticklock.domain.model import LaunchPolicy
 from ticklock.kube.client import K8sApi
 from ticklock.kube.errors import ApiError
 from ticklock.kube.resources import JOBS, PODS, Resource
@@ -24,6 +25,7 @@ from ticklock.ports import JobView, PodView
 
 SHORTEST_WATCH = 0.9
 OURS = {"labelSelector": names.LABEL_SCHEDULE}
+_STRICT = f"{names.LABEL_LAUNCH_POLICY}={LaunchPolicy.STRICT_POD}"
 _LIVING = {"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"}
 _METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 _log = logging.getLogger(__name__)
@@ -69,6 +71,8 @@ class Source(Generic[V]):
     """Reads one version; None where it is nothing of ours."""
     metadata: bool = False
     """Only metadata are asked for."""
+    missed: Callable[[V], V] = lambda seen: seen
+    """What may still be said of the last version seen, where a disappearance was missed."""
 
     def accept(self, suffix: str = "") -> str | None:
         """Return the form of the answer to ask for; `suffix` List for a list."""
@@ -141,7 +145,7 @@ class Feed(Generic[V]):
         before = {**self._former, **self._known}
         for uid, one in before.items():
             if uid not in present:
-                await self._report(one, gone=True, on_change=on_change)
+                await self._report(self._source.missed(one), gone=True, on_change=on_change)
         for one in listed:
             await self._report(one, gone=False, on_change=on_change)
         self._former.clear()
@@ -208,3 +212,15 @@ class KubePodFeed(Feed[PodView]):
 
     def __init__(self, api: K8sApi, times: FeedTimes | None = None) -> None:
         super().__init__(api, Source(PODS, {**OURS, **_LIVING}, pod_view, metadata=True), times)
+
+
+class StrictPodFeed(Feed[PodView]):
+    """`ticklock.ports.PodFeed` of the whole pods of StrictPod runs, as long as they are Pending."""
+
+    def __init__(self, api: K8sApi, times: FeedTimes | None = None) -> None:
+        query = {"labelSelector": _STRICT, "fieldSelector": "status.phase=Pending"}
+        super().__init__(api, Source(PODS, query, pod_view, missed=_perhaps_assigned), times)
+
+
+def _perhaps_assigned(pod: PodView) -> PodView:
+    return replace(pod, unassigned=False)

@@ -53,7 +53,7 @@ class KubeJobs(Jobs):
         """
         unsuspend = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
-            {"op": "test", "path": _pointer("metadata", "annotations", names.USER_SUSPEND), "value": "false"},
+            {"op": "test", "path": pointer("metadata", "annotations", names.USER_SUSPEND), "value": "false"},
             {"op": "replace", "path": "/spec/suspend", "value": False},
         ]
         try:
@@ -177,6 +177,6 @@ def _without_finalizer(uid: JobUid, index: int | None) -> list[dict[str, Any]]:
     ]
 
 
-def _pointer(*parts: str) -> str:
+def pointer(*parts: str) -> str:
     """Write a JSON pointer (RFC 6901)."""
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from ticklock.domain import names
 from ticklock.domain.instants import parse_instant
-from ticklock.domain.model import AttemptKey, AttemptState, JobUid, PodUid, RunId
+from ticklock.domain.model import AttemptKey, AttemptState, JobUid, LaunchPolicy, PodUid, RunId
 from ticklock.ports import JobView, PodPhase, PodView
 
 _FINAL = {"Complete": AttemptState.COMPLETED, "Failed": AttemptState.FAILED}
@@ -52,6 +52,7 @@ def view(job: Mapping[str, Any]) -> JobView:
         generation=_count(metadata.get("generation")) or 1,
         created_at=parse_instant(metadata.get("creationTimestamp")),
         deleting_since=parse_instant(metadata.get("deletionTimestamp")),
+        gated=gate_of(mapping(mapping(spec.get("template")).get("spec"))) is not None,
         wanted_pods=_wanted(spec),
     )
 
@@ -63,7 +64,7 @@ def pod_view(pod: Mapping[str, Any]) -> PodView | None:
     job_uid, created = text(owner.get("uid")), parse_instant(metadata.get("creationTimestamp"))
     if owner.get("kind") != "Job" or job_uid is None or created is None:
         return None
-    notes = mapping(metadata.get("annotations"))
+    notes, spec = mapping(metadata.get("annotations")), mapping(pod.get("spec"))
     return PodView(
         namespace=text(metadata.get("namespace")) or "",
         name=text(metadata.get("name")) or "",
@@ -75,9 +76,18 @@ def pod_view(pod: Mapping[str, Any]) -> PodView | None:
         created_at=created,
         tracked=names.TRACKING_FINALIZER in items(metadata.get("finalizers")),
         deleting=metadata.get("deletionTimestamp") is not None,
+        strict=mapping(metadata.get("labels")).get(names.LABEL_LAUNCH_POLICY) == LaunchPolicy.STRICT_POD,
+        gate=gate_of(spec),
+        unassigned=bool(spec) and text(spec.get("nodeName")) is None,
         phase=_PHASES.get(text(status.get("phase")) or ""),
         ended_at=_last_end(status),
     )
+
+
+def gate_of(pod_spec: Mapping[str, Any]) -> int | None:
+    """Return the place of our scheduling gate among those of a pod; None where it is not there."""
+    gates = [mapping(one).get("name") for one in items(pod_spec.get("schedulingGates"))]
+    return gates.index(names.POD_GATE) if names.POD_GATE in gates else None
 
 
 def _last_end(status: Mapping[str, Any]) -> datetime | None:

@@ -44,6 +44,8 @@ class JobView:
     created_at: datetime | None = None
     deleting_since: datetime | None = None
     """Its deletionTimestamp."""
+    gated: bool = False
+    """Its pods come with our scheduling gate."""
     wanted_pods: int = 1
     """How many pods it asks for in all, failures left out; for an Indexed Job, for each index."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ticklock.domain.model import AttemptKey, AttemptState, JobUid, ObjectRef, PodUid, RunState
+from ticklock.domain.model import AttemptKey, AttemptState, JobUid, LaunchPolicy, ObjectRef, PodUid, RunState
 from ticklock.domain.pods import Cause
 from ticklock.domain.reasons import Reason
 
@@ -32,6 +32,7 @@ class StageOrder:
     time_zone: str | None = None
     deferrals: int = 0
     """How often it was put off so far."""
+    launch_policy: LaunchPolicy = LaunchPolicy.JOB
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,28 @@ class FurtherPod:
 
 
 @dataclass(frozen=True, slots=True)
+class PodClaim:
+    """A pod of a StrictPod attempt, for which it is asked whether it may start."""
+
+    key: AttemptKey
+    job_uid: JobUid
+    pod_uid: PodUid
+    pod_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodChoice:
+    """Which pod of an attempt may start."""
+
+    pod_uid: PodUid
+    pod_name: str
+    mine: bool
+    """This replica is to let it go, until its claim runs out."""
+    withdrawn: frozenset[PodUid] = frozenset()
+    """Those that were chosen before, and are known never to have started."""
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """A launch that the API server has acknowledged."""
 
@@ -157,6 +180,8 @@ class LastRun:
     started_at: datetime | None
     finished_at: datetime | None
     lag_seconds: float | None
+    pod_name: str | None = None
+    """The one pod that may start, with launchPolicy StrictPod."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from ticklock.ports.facts import (
     Launch,
     Leftover,
     Opened,
+    PodChoice,
+    PodClaim,
     Pulse,
     Release,
     Report,
@@ -75,6 +77,21 @@ class Ledger(Protocol):
 
         One whose attempt is not bound to its Job (yet) is left out. Repeating is harmless.
         """
+
+    async def choose_pods(self, claims: Sequence[PodClaim], *, ttl: timedelta) -> Mapping[PodUid, PodChoice]:
+        """Decide: where no pod of an attempt is chosen, this one is; return, by pod asked for, which one is.
+
+        Left out where the attempt is not bound to that Job (yet), or is over. A claim that ran out is taken over.
+        """
+
+    async def choose_again(self, former: PodUid, claim: PodClaim, *, ttl: timedelta) -> bool:
+        """Choose another pod, where `former` is the chosen one and is known never to have started nor ever to start."""
+
+    async def correct_pod(self, claim: PodClaim) -> None:
+        """Make this the chosen pod: the Job bears witness that it was chosen, and the ledger has lost that."""
+
+    async def pods_admitted(self, claims: Sequence[PodClaim]) -> None:
+        """Note that the gates of these chosen pods are off."""
 
     async def rebuild_launched(self, job: JobView) -> bool:
         """Make a row say launched that is not bound to the unsuspended Job under its name; True where it did not."""

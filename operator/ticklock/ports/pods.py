@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -39,6 +39,12 @@ class PodView:
     tracked: bool
     """Kubernetes has not yet counted how it ended."""
     deleting: bool
+    strict: bool = False
+    """It is of a StrictPod run."""
+    gate: int | None = None
+    """The place of our scheduling gate among its gates; None where it has none, or where only metadata were read."""
+    unassigned: bool = False
+    """No node had it in this version. One that is deleted so never starts: Kubernetes gives it no node any more."""
     phase: PodPhase | None = None
     """None where only its metadata were read."""
     ended_at: datetime | None = None
@@ -51,6 +57,21 @@ class Pods(Protocol):
     async def of_job(self, namespace: str, job: JobUid) -> Sequence[PodView]:
         """Return the pods of this Job UID that there are, whole."""
 
+    async def read(self, namespace: str, name: str) -> PodView | None:
+        """Return the pod, or None where there is none."""
+
+    async def bear_witness(self, pod: PodView, withdrawn: Collection[PodUid]) -> PodUid | None:
+        """Write on the Job of a chosen pod that it is the chosen one; return which pod stands there after that.
+
+        A compare-and-set: it takes the place of none, or of one that was withdrawn. None where the Job is gone.
+        """
+
+    async def admit(self, pod: PodView) -> bool:
+        """Take our scheduling gate off exactly this pod; repeatable. False where it is gone, or on its way out."""
+
+    async def discard(self, pod: PodView, *, counted: bool) -> None:
+        """Delete a pod that must not start; `counted`: as a failure of its Job. One that is gone is no error."""
+
 
 class PodFeed(Protocol):
     """Watch of pods of ours: a list, then changes, then lists again with a difference."""
@@ -61,5 +82,6 @@ class PodFeed(Protocol):
         """Call `on_change(pod, gone)` for each appearance, change and disappearance, `on_listed()` after each list.
 
         Only pods that have not ended are reported: one that ends is gone. A disappearance is reported with the last
-        version seen. Runs until cancelled; survives dropped watches and 410.
+        version that there was, or, where it was missed, with the last one seen, and then not as `unassigned`. Runs
+        until cancelled; survives dropped watches and 410.
         """

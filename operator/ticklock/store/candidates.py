@@ -23,7 +23,7 @@ from ticklock.store.session import Database, sql
 _COLUMNS = """
 a.run_id, a.n, a.schedule_uid, a.is_tick, a.scheduled_time, a.due_at, a.stage, a.claim_token, a.name_suffix,
 a.staged_uid, a.job_name, a.deferrals, s.namespace, s.name, s.generation, s.suspend, s.deleted_at, s.concurrency,
-s.starting_deadline_seconds, s.time_zone, s.queue_name, st.last_launched_tick
+s.starting_deadline_seconds, s.time_zone, s.queue_name, s.launch_policy, st.last_launched_tick
 """
 
 _FROM = """

@@ -15,7 +15,16 @@ from ticklock.store.session import Database, sql
 NOTE_LIMIT = 1024
 """Bytes that the API server accepts in an Event's note."""
 
-_QUIET = frozenset({Reason.PLANNED, Reason.STAGED, Reason.BOUND, Reason.WAITING_FOR_RUN})
+_QUIET = frozenset(
+    {
+        Reason.PLANNED,
+        Reason.STAGED,
+        Reason.BOUND,
+        Reason.WAITING_FOR_RUN,
+        Reason.POD_CHOSEN,
+        Reason.POD_ADMITTED,
+    }
+)
 """In the audit trail only: as Events they would bury the ones that matter."""
 
 _WARNING = frozenset({AttemptState.FAILED, AttemptState.MISSED, AttemptState.UNKNOWN})

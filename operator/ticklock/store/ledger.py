@@ -20,6 +20,8 @@ from ticklock.ports import (
     Leftover,
     ObjectEvent,
     Opened,
+    PodChoice,
+    PodClaim,
     Pulse,
     Release,
     Report,
@@ -29,6 +31,7 @@ from ticklock.ports import (
     Standing,
 )
 from ticklock.store import (
+    admission,
     binding,
     closures,
     deletion,
@@ -92,6 +95,18 @@ class PostgresLedger:
 
     async def note_pods(self, found: Sequence[FurtherPod]) -> Mapping[PodUid, bool]:
         return await pods.note_pods(self.db, found)
+
+    async def choose_pods(self, claims: Sequence[PodClaim], *, ttl: timedelta) -> Mapping[PodUid, PodChoice]:
+        return await admission.choose_pods(self.db, claims, ttl=ttl)
+
+    async def choose_again(self, former: PodUid, claim: PodClaim, *, ttl: timedelta) -> bool:
+        return await admission.choose_again(self.db, former, claim, ttl=ttl)
+
+    async def correct_pod(self, claim: PodClaim) -> None:
+        await admission.correct_pod(self.db, claim)
+
+    async def pods_admitted(self, claims: Sequence[PodClaim]) -> None:
+        await admission.pods_admitted(self.db, claims)
 
     async def rebuild_launched(self, job: JobView) -> bool:
         return await rebuilding.rebuild_launched(self.db, job)

@@ -1,4 +1,4 @@
-"""Pods in the ledger: only those of which there is something to say. The first of a Job leaves no trace."""
+"""Pods that were too many, each written down once. The only pod of a Job leaves no trace here."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ _WHY = {
     Cause.DELETED: "although the one before it had not failed but was taken away",
     Cause.UNFOUNDED: "although the one before it had not failed",
 }
+_MAY_RUN_TWICE = "its program may run twice"
 
 
 async def note_pods(db: Database, found: Sequence[FurtherPod]) -> dict[PodUid, bool]:
@@ -48,7 +49,7 @@ async def note_pods(db: Database, found: Sequence[FurtherPod]) -> dict[PodUid, b
         parameters = {**keyed(db, keys), **_arrays(found)}
         news = {row.pod_uid for row in await connection.execute(_NOTE, parameters)}
         rows = {row.pod_uid: row for row in await connection.execute(_NOTED, keyed(db, keys))}
-        await _alarm(connection, db, [(one, rows[one.pod_uid]) for one in found if one.pod_uid in news])
+        await _tell(connection, db, [(one, rows[one.pod_uid]) for one in found if one.pod_uid in news])
     return {one.pod_uid: one.pod_uid in news for one in found if one.pod_uid in rows}
 
 
@@ -61,19 +62,25 @@ def _arrays(found: Sequence[FurtherPod]) -> dict[str, list[Any]]:
     }
 
 
-async def _alarm(connection: AsyncConnection, db: Database, news: Sequence[tuple[FurtherPod, Any]]) -> None:
-    """Tell the user of those that no failure explains."""
+async def _tell(connection: AsyncConnection, db: Database, news: Sequence[tuple[FurtherPod, Any]]) -> None:
+    """Tell the user of those that no failure explains, and of those that were held back."""
     entries = [
         Entry(
             AttemptKey(one.key.run_id, one.key.n),
             ObjectRef(row.namespace, row.name, row.schedule_uid),
-            Reason.SECOND_POD,
-            f"Kubernetes made pod {one.pod_name} for Job {row.job_name}, {_WHY[one.cause]}: its program may run twice",
+            *_words(one, row.job_name),
             AttemptState.LAUNCHED,
             row.job_name,
             one.job_uid,
         )
         for one, row in news
-        if one.cause.alarming
+        if one.cause is not Cause.RETRY
     ]
     await chronicle(connection, db, entries, report=False)
+
+
+def _words(one: FurtherPod, job: str) -> tuple[Reason, str]:
+    if one.cause is Cause.HELD:
+        return Reason.POD_HELD, f"Kubernetes made one more pod {one.pod_name} for Job {job}; it was not let go"
+    why = f"{_WHY[one.cause]}: {_MAY_RUN_TWICE}"
+    return Reason.SECOND_POD, f"Kubernetes made pod {one.pod_name} for Job {job}, {why}"

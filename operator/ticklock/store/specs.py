@@ -26,17 +26,18 @@ _UPSERT = sql("""
 INSERT INTO schedules (cluster, uid, namespace, name, generation, created_at, effective_at, expression, time_zone,
     suspend,
                        concurrency, starting_deadline_seconds, keep_successful, keep_failed, queue_name, priority,
-                       job_template, problem_reason, problem_message)
+                       job_template, problem_reason, problem_message, launch_policy)
 VALUES (:cluster, :uid, :namespace, :name, :generation, :created_at, :now, :expression, :time_zone, :suspend,
         :concurrency, :starting_deadline_seconds, :keep_successful, :keep_failed, :queue_name, :priority,
-        CAST(:job_template AS jsonb), :problem_reason, :problem_message)
+        CAST(:job_template AS jsonb), :problem_reason, :problem_message, :launch_policy)
 ON CONFLICT (cluster, uid) DO UPDATE SET
   generation = excluded.generation, effective_at = excluded.effective_at, expression = excluded.expression,
   time_zone = excluded.time_zone, suspend = excluded.suspend, concurrency = excluded.concurrency,
   starting_deadline_seconds = excluded.starting_deadline_seconds, keep_successful = excluded.keep_successful,
   keep_failed = excluded.keep_failed, queue_name = excluded.queue_name, priority = excluded.priority,
   job_template = excluded.job_template, problem_reason = excluded.problem_reason,
-  problem_message = excluded.problem_message, namespace = excluded.namespace, name = excluded.name, deleted_at = NULL
+  problem_message = excluded.problem_message, launch_policy = excluded.launch_policy,
+  namespace = excluded.namespace, name = excluded.name, deleted_at = NULL
 """)
 
 _AT_ONCE = (
@@ -115,6 +116,7 @@ def _rule_columns(rule: Rule | None) -> dict[str, object]:
             "keep_failed": 1,
             "queue_name": "default",
             "priority": 1,
+            "launch_policy": "Job",
         }
     deadline = rule.starting_deadline
     return {
@@ -127,6 +129,7 @@ def _rule_columns(rule: Rule | None) -> dict[str, object]:
         "keep_failed": rule.keep_failed,
         "queue_name": rule.queue,
         "priority": int(rule.priority),
+        "launch_policy": rule.launch_policy.value,
     }
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ticklock.domain.model import AttemptKey, AttemptState, JobUid
+from ticklock.domain.model import AttemptKey, AttemptState, JobUid, LaunchPolicy
 from ticklock.domain.policy import Defer, Go, Judge
 from ticklock.domain.reasons import Reason
 from ticklock.failpoints import failpoint
@@ -164,6 +164,7 @@ def _order(item: Candidate, token: int) -> StageOrder:
         policy=row["concurrency"],
         time_zone=row["time_zone"],
         deferrals=row["deferrals"],
+        launch_policy=LaunchPolicy(row["launch_policy"]),
     )
 
 

@@ -147,6 +147,7 @@ schedules = Table(
     Column("job_template", JSONB),
     Column("problem_reason", Text),
     Column("problem_message", Text),
+    Column("launch_policy", Text, nullable=False, server_default=text("'Job'")),
     Index(
         "schedules_name_idx", "cluster", "namespace", "name", unique=True, postgresql_where=text("deleted_at IS NULL")
     ),
@@ -267,10 +268,14 @@ pods = Table(
     _cluster(),
     Column("pod_name", Text, nullable=False),
     Column("job_uid", Text, nullable=False),
-    Column("role", Text, nullable=False, comment="why there is something to say of it: retry, deleted, unfounded"),
+    Column("role", Text, nullable=False, comment="chosen, withdrawn, held; retry, deleted, unfounded"),
     Column("noted_at", _time, nullable=False, server_default=_now),
+    Column("claimed_by", Uuid, comment="the replica that is to let a chosen pod go"),
+    Column("claimed_until", _time),
+    Column("admitted_at", _time, comment="when the scheduling gate of a chosen pod was off"),
     ForeignKeyConstraint(["run_id", "n"], ["attempts.run_id", "attempts.n"], ondelete="CASCADE"),
-    comment="pods of which there is something to say; the first of a Job leaves no trace",
+    Index("pods_one_chosen_idx", "run_id", "n", unique=True, postgresql_where=text("role = 'chosen'")),
+    comment="the one pod of a StrictPod attempt, and pods that were too many",
 )
 
 queue_locks = Table(

@@ -72,6 +72,11 @@ FROM (
 WHERE a.run_id = x.run_id AND a.n = x.n
 """)
 
+_GIVE_BACK_PODS = sql("""
+UPDATE pods SET claimed_until = clock_timestamp()
+WHERE cluster = :cluster AND claimed_by = :replica AND role = 'chosen' AND admitted_at IS NULL
+""")
+
 _LEAVE = sql("DELETE FROM replicas WHERE cluster = :cluster AND id = :replica")
 
 _PULSE_SECONDS = 5.0
@@ -139,6 +144,7 @@ async def give_back(db: Database) -> None:
     """Give every claim back and take the heartbeat away; a claim on a locked row runs out by itself."""
     async with db.transaction() as connection:
         await connection.execute(_GIVE_BACK, {"cluster": db.cluster, "replica": db.replica})
+        await connection.execute(_GIVE_BACK_PODS, {"cluster": db.cluster, "replica": db.replica})
         await connection.execute(_LEAVE, {"cluster": db.cluster, "replica": db.replica})
 
 

@@ -78,6 +78,7 @@ def test_no_field_of_a_later_version_is_there_yet(committed: dict[str, Any]) -> 
         "jobTemplate",
         "queueName",
         "priority",
+        "launchPolicy",
     }
 
 

@@ -103,6 +103,13 @@ def test_every_field_is_read() -> None:
         pytest.param({"startingDeadlineSeconds": True}, Reason.INVALID_OBJECT, "whole number", id="a deadline of true"),
         pytest.param({"failedJobsHistoryLimit": 1.5}, Reason.INVALID_OBJECT, "whole number", id="half a Job"),
         pytest.param({"queueName": 1}, Reason.INVALID_OBJECT, "spec.queueName must be a text", id="queue is a number"),
+        pytest.param({"launchPolicy": "Twice"}, Reason.INVALID_OBJECT, "Job, StrictPod", id="unknown launch policy"),
+        pytest.param(
+            {"launchPolicy": "StrictPod", "jobTemplate": template(backoffLimit=2)},
+            Reason.INVALID_TEMPLATE,
+            "spec.jobTemplate.spec.backoffLimit must be 0 or absent",
+            id="one pod at most, and another after a failure",
+        ),
         pytest.param({"priority": "Highest"}, Reason.INVALID_OBJECT, "High, Regular, Low", id="unknown priority"),
         pytest.param({"jobTemplate": REMOVED}, Reason.INVALID_TEMPLATE, "spec.jobTemplate", id="no template"),
         pytest.param({"jobTemplate": "x"}, Reason.INVALID_TEMPLATE, "must be an object, not a text", id="a text"),

@@ -167,6 +167,26 @@ def test_a_pod_that_no_job_owns_is_none_of_ours(body: dict[str, Any]) -> None:
     assert pod_view(body) is None
 
 
+GATE, OTHER_GATE = {"name": "ticklock.dev/launch"}, {"name": "example.com/quota"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "gate", "unassigned"),
+    [
+        pytest.param({"schedulingGates": [OTHER_GATE, GATE]}, 1, True, id="ours is the second"),
+        pytest.param({"schedulingGates": [OTHER_GATE]}, None, True, id="ours is off"),
+        pytest.param({"containers": []}, None, True, id="none, and no node yet"),
+        pytest.param({"nodeName": "node-0"}, None, False, id="a node has it"),
+        pytest.param({"schedulingGates": "ticklock.dev/launch"}, None, True, id="no list"),
+        pytest.param({}, None, False, id="only metadata: nothing is known of nodes"),
+    ],
+)
+def test_whether_a_pod_waits(spec: dict[str, Any], gate: int | None, unassigned: bool) -> None:  # noqa: FBT001
+    found = pod_view({**pod(labels={"ticklock.dev/launch-policy": "StrictPod"}), "spec": spec})
+    assert found is not None
+    assert (found.strict, found.gate, found.unassigned) == (True, gate, unassigned)
+
+
 @given(PART, PART)
 def test_no_pod_whatsoever_stops_the_reading(metadata: Any, status: Any) -> None:
     owned = pod()["metadata"]
