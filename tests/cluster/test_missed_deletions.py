@@ -16,6 +16,7 @@ from tests.support.waiting import eventually_async
 from ticklock.domain.manifest import build_job
 from ticklock.domain.model import Declared
 from ticklock.domain.parse import declared
+from ticklock.engine.courtesy import Courtesy
 from ticklock.engine.observer import Observer
 from ticklock.engine.reconciler import Reconciler
 from ticklock.kube.client import K8sApi
@@ -37,9 +38,9 @@ class DeafApi(K8sApi):
 
     @asynccontextmanager
     async def stream(
-        self, place: Place, query: Mapping[str, str], *, silence_seconds: float
+        self, place: Place, query: Mapping[str, str], *, silence_seconds: float, accept: str | None = None
     ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
-        async with super().stream(place, query, silence_seconds=silence_seconds) as events:
+        async with super().stream(place, query, silence_seconds=silence_seconds, accept=accept) as events:
             yield (event async for event in events if event.get("type") != "DELETED")
 
 
@@ -91,7 +92,8 @@ async def test_a_job_whose_deletion_nobody_told_of_is_recorded_as_vanished(
         bound = (await world.bind()).bound
         await jobs.launch(NAMESPACE, job.name, job.uid)
         await world.launch(bound)
-        feed, observer = KubeJobFeed(api, TIMES), Observer(world.ledger, jobs, QuietWakeups(), QuietMeter())
+        eager = Courtesy(lambda: False, longest=0)
+        feed, observer = KubeJobFeed(api, TIMES), Observer(world.ledger, jobs, QuietWakeups(), QuietMeter(), eager)
         async with followed(feed, observer):
             await eventually_async(lambda: known(feed, job), what="the Job is known")
             assert await jobs.release(NAMESPACE, job.name, job.uid)

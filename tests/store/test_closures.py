@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from tests.store.losses import lose_incarnation, reconcile_all
 from tests.store.makers import declared, finished, job, key_of, seconds, started
-from tests.store.test_quarantine import lose_incarnation, reconcile_all
 from tests.store.world import World, wall
 from ticklock.domain.errors import Refused, Unready
 from ticklock.domain.reasons import Reason

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.store.losses import lose_incarnation, reconcile_all
 from tests.store.makers import declared, finished, job, seconds
-from tests.store.test_quarantine import lose_incarnation, reconcile_all
 from tests.store.world import World
 from ticklock.cli.main import main
 from ticklock.domain.errors import Unready

@@ -10,15 +10,16 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
+from tests.store.losses import lose_incarnation, reconcile_all
 from tests.store.makers import declared, edited, finished, job, job_of, key_of, now, seconds, started
-from tests.store.test_quarantine import ending_of_view, lose_incarnation, reconcile_all
+from tests.store.test_quarantine import ending_of_view
 from tests.store.world import World, ending, with_job
 from tests.support.databases import TestServer
 from ticklock.domain.errors import Conflict, Unready
 from ticklock.domain.model import AttemptKey, AttemptState, Declared, JobUid
 from ticklock.domain.reasons import Reason
 from ticklock.engine.janitor import contradict
-from ticklock.engine.unstaging import unstage
+from ticklock.engine.unstaging import Fate, unstage
 from ticklock.ports import Bound, Jobs, JobView, Leftover
 
 
@@ -128,7 +129,7 @@ class TestRule1UnstagingChecksTheVersionItRead:
         try:
             cluster = Standing(view)
             order = Leftover(view.namespace, view.name, view.uid, bound.key)
-            assert not await unstage(cast("Jobs", cluster), older.ledger, order)
+            assert await unstage(cast("Jobs", cluster), older.ledger, order) is Fate.LAUNCHED
             assert cluster.deleted == 0
             await reconcile_all(older, [view], [item])
             assert await state_of(older, bound.key) == ("Completed", "JobCompleted", view.uid)
@@ -255,7 +256,8 @@ async def test_6_a_late_job_of_a_run_that_is_unknown_goes(world: World) -> None:
     row = (await world.ledger.rows([late.key]))[late.key]
     assert (row.state, contradict(late, row)) == (AttemptState.UNKNOWN, True)
     cluster = Standing(late)
-    assert await unstage(cast("Jobs", cluster), world.ledger, Leftover(late.namespace, late.name, late.uid, late.key))
+    leftover = Leftover(late.namespace, late.name, late.uid, late.key)
+    assert await unstage(cast("Jobs", cluster), world.ledger, leftover) is Fate.NEVER_STARTED
     assert cluster.view is None
     assert await state_of(world, late.key) == ("Unknown", "LedgerLost", None)
 

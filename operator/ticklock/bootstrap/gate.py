@@ -16,7 +16,8 @@ from ticklock.domain.reasons import Reason
 from ticklock.ports import GateStatus, Person
 from ticklock.settings import Settings
 from ticklock.store import gate
-from ticklock.store.session import Database, connect
+from ticklock.store.connections import connect
+from ticklock.store.session import Database
 from ticklock.telemetry import configure_logging
 
 T = TypeVar("T")

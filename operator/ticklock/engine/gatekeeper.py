@@ -110,7 +110,7 @@ class Gatekeeper:
         self.meter.gauge("gated_pods", len(self.waiting))
         due = [one for one in (*self.open.values(), *self.waiting.values()) if one.try_at <= now][:_BATCH]
         if due:
-            with timed(self.meter, "admit"):
+            with timed(self.meter, "admit", self.monotonic):
                 choices = await self.ledger.choose_pods([one.claim for one in due], ttl=self.claim)
             async with asyncio.TaskGroup() as group:
                 for one in due:
