@@ -22,6 +22,7 @@ EDIT = Setup("an edit", left=Left(edit=1))
 DEADLINE = Setup("a deadline", deadline=True)
 REOPENED = Setup("suspended and reopened", left=Left(suspend=1, backfill=1))
 PRUNED = Setup("pruning and a backfill", left=Left(backfill=1), pruning=True)
+RETRY = Setup("retry, a Job deleted", left=Left(delete=1), attempts=2, pods=True, hands=1)
 FORBID = Setup("Forbid", ticks=2, policy="Forbid", pods=True)
 FORBID_DELETED = Setup("Forbid, a Job deleted", left=Left(delete=1), ticks=2, policy="Forbid", pods=True, hands=1)
 FORBID_LOST = replace(FORBID_DELETED, name="Forbid, a Job deleted, commits lost", left=Left(loss=1, delete=1))
@@ -82,6 +83,7 @@ ABLATIONS = tuple(
         ("pruned_through", PRUNED, "S1"),
         ("policy_in_bind", FORBID, "S2"),
         ("pods_gone", FORBID_DELETED, "S2"),
+        ("follow_failed", RETRY, "S2"),
         ("lock_anew", FORBID_LOST, "S2"),
         ("incarnation", LOST, "S1", True),
         ("records_wait", LOST_CRASH, "W1"),

@@ -26,7 +26,16 @@ CONFIGURATIONS = (
     Setup("object deleted", "the ScheduledJob is deleted", Left(crash=1, bury=1), stages=2),
     Setup("pruned", "the run is pruned", Left(late=1, backfill=1), pruning=True, designed="backfill by a person"),
     # Several attempts, several runs.
-    Setup("retry", "two attempts", Left(late=1), attempts=2, designed="retry"),
+    Setup("retry", f"two attempts, {PODS}", Left(late=1), attempts=2, pods=True, designed="retry"),
+    Setup(
+        "retry, Jobs deleted",
+        f"two attempts, {PODS}, one thing at a time",
+        Left(late=1, delete=1),
+        attempts=2,
+        pods=True,
+        hands=1,
+        designed="retry",
+    ),
     Setup("Forbid", f"two ticks, {PODS}", Left(), ticks=2, policy="Forbid", pods=True),
     Setup(
         "Forbid, Jobs deleted",
@@ -73,7 +82,13 @@ CONFIGURATIONS = (
     Setup("commits lost, object deleted", "quarantine, one thing at a time", Left(loss=1, bury=1), hands=1, stages=2),
     Setup("commits lost, pruned", "quarantine, pruning", Left(loss=1), pruning=True),
     Setup(
-        "commits lost, retry", "quarantine, one thing at a time", Left(loss=1), attempts=2, hands=1, designed="retry"
+        "commits lost, retry",
+        f"quarantine, {PODS}, one thing at a time",
+        Left(loss=1),
+        attempts=2,
+        pods=True,
+        hands=1,
+        designed="retry",
     ),
     Setup("commits lost, two ticks", "quarantine, one thing at a time", Left(loss=1), ticks=2, hands=1),
     Setup(

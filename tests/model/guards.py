@@ -38,6 +38,7 @@ class Guards(NamedTuple):
     # Runs that must not overlap.
     policy_in_bind: bool = True
     pods_gone: bool = True
+    follow_failed: bool = True
     lock_anew: bool = True
     # What was lost.
     incarnation: bool = True
@@ -79,6 +80,7 @@ RULES = {
     "pruned_through": "pruning marks up to which tick nothing is ever planned again",
     "policy_in_bind": "whether another run is active is decided in the transaction that binds",
     "pods_gone": "a lock is given back only when no live pod is left",
+    "follow_failed": "an attempt follows only a Job whose final condition is Failed",
     "lock_anew": "a run without a lock, rebuilt after a loss, takes it when it ends and pods may be left",
     "incarnation": "each decision checks the incarnation of the database",
     "records_wait": "ends are recorded only in an incarnation that was reconciled",

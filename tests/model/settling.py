@@ -74,7 +74,8 @@ def ended(s: State, w: Setup, attempt: int, end: str, *, counted: bool = True) -
     after = s._replace(ledger=led._replace(seq=led.seq + 1, launched=launched))
     after = put_row(after, attempt, row._replace(state=end, seq=led.seq + 1, released=False, absent=False))
     after = _lock_after(after, w, attempt, certain=end in {COMPLETED, FAILED})
-    if end == FAILED and (attempt + 1) % w.attempts:
+    follow = end == FAILED or (not w.guards.follow_failed and end in {STOPPED, UNKNOWN})
+    if follow and (attempt + 1) % w.attempts:
         after = _followed(after, w, attempt)
     return after
 
