@@ -23,7 +23,7 @@ _IGNORE = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "Disrupti
 _GATES = [{"name": "ticklock.dev/launch"}]
 
 
-def strict(pod: dict[str, Any] | None = None, **job: Any) -> dict[str, Any]:
+def strict(pod: dict[str, Any] | None = None, /, **job: Any) -> dict[str, Any]:
     """A spec of launchPolicy StrictPod with this in its Job and pod."""
     spec: dict[str, Any] = valid_manifest()["spec"]
     spec["launchPolicy"] = "StrictPod"
