@@ -28,9 +28,14 @@ class Scene:
         self.asked.append("Jobs")
         return [], "1"
 
+    async def begin_to_reconcile(self, epoch: int) -> str:
+        self.asked.append("life")
+        return "this one"
+
     async def reconcile_incarnation(
-        self, epoch: int, jobs: Sequence[JobView], objects: Sequence[Declared]
+        self, epoch: int, jobs: Sequence[JobView], objects: Sequence[Declared], *, life: str | None
     ) -> Sequence[Leftover]:
+        assert life == "this one"
         self.asked.append("reconcile")
         return self.leftovers.pop(0) if self.leftovers else ()
 
@@ -72,13 +77,14 @@ def duty(scene: Scene, meter: PrometheusMeter | None = None, cause: str | None =
 async def test_jobs_are_listed_before_the_objects_that_bear_witness_of_those_that_are_gone() -> None:
     scene = Scene()
     await duty(scene).step()
-    assert scene.asked == ["Jobs", "objects", "reconcile"]
+    assert scene.asked == ["life", "Jobs", "objects", "reconcile"]
 
 
 async def test_while_jobs_are_taken_away_all_is_listed_again() -> None:
     scene = Scene([LEFTOVER])
     await duty(scene).step()
-    assert scene.asked == ["Jobs", "objects", "reconcile", "read", "delete", "read", "Jobs", "objects", "reconcile"]
+    looked = ["life", "Jobs", "objects", "reconcile"]
+    assert scene.asked == [*looked, "read", "delete", "read", *looked]
 
 
 async def test_an_open_gate_is_not_reconciled() -> None:
