@@ -4,15 +4,12 @@ Promise: after `start` it streams from its primary, and it can be read. Whether 
 setting: `wait_for_standbys`.
 """
 
-import os
-import subprocess
-from pathlib import Path
-
 import psycopg
 from psycopg import sql
 
+from tools.devcluster.pgdata import copy_running
 from tools.devcluster.postgres import Postgres
-from tools.devcluster.process import Account, wait_until
+from tools.devcluster.process import wait_until
 
 
 class Standby(Postgres):
@@ -35,22 +32,10 @@ class Standby(Postgres):
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("SELECT pg_promote(true, 30)")
 
-    def _initdb(self, password: Path, account: Account | None) -> None:
-        del password  # it comes with the data
-        command = [self._binaries.program("pg_basebackup"), "--pgdata", str(self._data), "--dbname", self._primary.url]
-        done = subprocess.run(
-            [*command, "--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-            env={"PATH": os.defpath, "TZ": "UTC"},
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
+    def _fill(self) -> None:
+        copy_running(
+            self._binaries, self._data, port=self._primary.port, password=self._primary.password, standby=True
         )
-        if done.returncode != 0:
-            raise RuntimeError(f"pg_basebackup of PostgreSQL {self.major} failed:\n{done.stdout}{done.stderr}")
 
     def _streams(self) -> bool:
         with psycopg.connect(self._primary.url) as connection:

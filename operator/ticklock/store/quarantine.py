@@ -45,7 +45,7 @@ _SECONDS = 600.0
 
 _STATE = sql(f"""
 SELECT {QUARANTINED} AS cause, quarantine_reason, clock_timestamp() AS now,
-       {INCARNATION} || '/' || coalesce(quarantine_since::text, '') AS life
+       {INCARNATION} || '/' || coalesce(set_back_at::text, '') AS life
 FROM clusters c WHERE cluster = :cluster
 """)  # noqa: S608 - constants of the store
 
@@ -58,7 +58,8 @@ WHERE cluster = :cluster AND quarantine_reason IS NOT DISTINCT FROM CAST(:reason
 _RESOURCE_VERSION = sql("""
 UPDATE clusters
 SET highest_resource_version = greatest(highest_resource_version, :version),
-    quarantine_reason = CASE WHEN :version < highest_resource_version THEN :set_back ELSE quarantine_reason END
+    quarantine_reason = CASE WHEN :version < highest_resource_version THEN :set_back ELSE quarantine_reason END,
+    set_back_at = CASE WHEN :version < highest_resource_version THEN clock_timestamp() ELSE set_back_at END
 WHERE cluster = :cluster
 RETURNING quarantine_reason
 """)

@@ -56,6 +56,7 @@ clusters = Table(
     _cluster(key=True),
     Column("incarnation", Text, comment="the reconciled incarnation of the database; another one means quarantine"),
     Column("quarantine_reason", Text),
+    Column("set_back_at", _time, comment="when the API server was last seen to be set back"),
     Column("highest_time", _time, comment="the latest time of the database that anybody has gone by"),
     Column(
         "clock_release",

@@ -29,6 +29,12 @@ def upgrade() -> None:
         ),
         sa.Column("quarantine_reason", sa.Text(), nullable=True),
         sa.Column(
+            "set_back_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when the API server was last seen to be set back",
+        ),
+        sa.Column(
             "highest_time",
             sa.DateTime(timezone=True),
             nullable=True,
