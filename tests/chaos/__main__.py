@@ -19,6 +19,7 @@ from tests.chaos.folder import load
 from tests.chaos.judge import judge
 from tests.chaos.report import written
 from tests.chaos.soak import Order
+from tests.chaos.timeline import FILE, page
 
 _SPARE_SECONDS = 480
 """To come up, to heal, to settle and to judge; whoever takes longer is stuck."""
@@ -60,7 +61,9 @@ def _soak(order: Order) -> int:
     judgement = judge(case)
     report = "\n".join([*closing(history, judgement), "", written(case, judgement)])
     (order.folder / "report.txt").write_text(report + "\n")
-    print(report)
+    timeline = order.folder / FILE
+    timeline.write_text(page(case, judgement), encoding="utf-8")
+    print(f"{report}\n\nthe timeline is {timeline}")
     return 1 if judgement.failures else 0
 
 

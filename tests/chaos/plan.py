@@ -14,9 +14,9 @@ from random import Random
 from tests.chaos.faults.fault import Kind
 from tests.chaos.history import Target
 
-CALM_SECONDS = 12.0
+CALM_SECONDS = 8.0
 """Nothing is broken before: the lag without faults is measured somewhere."""
-_PAUSE = {"machines": (3.0, 8.0), "people": (1.0, 4.0)}
+_PAUSE = {"machines": (2.0, 5.0), "people": (1.0, 4.0)}
 
 
 class Lane(StrEnum):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.chaos.faults.ground import Ground
 
 
-@fault(Target.API_LINK, hold=(6, 25))
+@fault(Target.API_LINK, hold=(5, 18))
 def cut_from_api_server(ground: Ground, dice: Random) -> Iterator[Details]:
     """Nothing passes between one replica and the API server; no connection is broken, none answers."""
     victim = dice.choice(ground.replicas)
@@ -24,7 +24,7 @@ def cut_from_api_server(ground: Ground, dice: Random) -> Iterator[Details]:
     link.heal()
 
 
-@fault(Target.API_LINK, hold=(6, 25))
+@fault(Target.API_LINK, hold=(5, 18))
 def deaf_to_api_server(ground: Ground, dice: Random) -> Iterator[Details]:
     """What one replica asks of the API server is carried out, and no answer comes back."""
     victim = dice.choice(ground.replicas)
@@ -34,7 +34,7 @@ def deaf_to_api_server(ground: Ground, dice: Random) -> Iterator[Details]:
     link.heal()
 
 
-@fault(Target.DATABASE_LINK, hold=(6, 25))
+@fault(Target.DATABASE_LINK, hold=(5, 18))
 def cut_from_database(ground: Ground, dice: Random) -> Iterator[Details]:
     """Nothing passes between one replica and PostgreSQL; no connection is broken, none answers."""
     victim = dice.choice(ground.replicas)
@@ -44,7 +44,7 @@ def cut_from_database(ground: Ground, dice: Random) -> Iterator[Details]:
     link.heal()
 
 
-@fault(Target.DATABASE_LINK, hold=(6, 25))
+@fault(Target.DATABASE_LINK, hold=(5, 18))
 def deaf_to_database(ground: Ground, dice: Random) -> Iterator[Details]:
     """What one replica sends to PostgreSQL arrives, COMMIT too, and no answer comes back."""
     victim = dice.choice(ground.replicas)
