@@ -13,7 +13,9 @@ bystander saw, which faults there were, and everything as it stands at the end.
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -121,6 +123,9 @@ class World:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for replica in self.replicas:
+            with suppress(OSError):
+                shutil.copy(replica.log, self.folder)
         self._exit.close()
 
     # ----------------------------------------------------------------------------------------------------- replicas
@@ -199,8 +204,17 @@ class World:
             replica.start()
         for replica in self.replicas:
             replica.wait_ready()
-        self.leader()
-        eventually(lambda: all(map(can_launch, self.replicas)), what="every replica can launch")
+        try:
+            self.leader()
+            eventually(lambda: all(map(can_launch, self.replicas)), what="every replica can launch")
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.told()}") from late
+
+    def told(self, lines: int = 40) -> str:
+        """The end of the replicas' logs, in the order of time."""
+        facts = [fact for replica in self.replicas for fact in replica.facts()]
+        shown = sorted(facts, key=lambda fact: str(fact.get("timestamp")))[-lines:]
+        return "\n".join(json.dumps(fact)[:600] for fact in shown)
 
     # ---------------------------------------------------------------------------------------------------------- end
 
