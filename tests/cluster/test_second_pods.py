@@ -120,9 +120,8 @@ def test_a_suspension_and_resumption_by_its_user_start_a_second_pod_which_is_tol
 @pytest.fixture
 def rival(own_stack: Stack) -> Iterator[None]:
     """A second job controller that waits for no Lease either, as after a partition."""
-    daemon = own_stack.cluster.start_rival()
-    yield
-    daemon.kill()
+    with own_stack.cluster.rival():
+        yield
 
 
 @pytest.mark.timeout(240)

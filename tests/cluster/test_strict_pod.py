@@ -244,9 +244,8 @@ def test_a_pod_that_vanished_before_it_was_let_go_is_followed_by_one_that_starts
 @pytest.fixture
 def rival(own_stack: Stack) -> Iterator[None]:
     """A second job controller that waits for no Lease either, as after a partition."""
-    daemon = own_stack.cluster.start_rival()
-    yield
-    daemon.kill()
+    with own_stack.cluster.rival():
+        yield
 
 
 @pytest.mark.timeout(300)

@@ -8,7 +8,8 @@ Not promised: nodes run nothing. Pods succeed at once; stages.yaml says which an
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -115,11 +116,17 @@ class ControlPlane:
         self.apiserver.stop(seconds=5)
         self.start_apiserver()
 
-    def start_rival(self) -> Daemon:
-        """Start a second job controller beside the first, for neither waits for a Lease: two that believe to lead."""
+    @contextmanager
+    def rival(self) -> Iterator[Daemon]:
+        """Run a second job controller beside the first; neither waits for a Lease, so both believe to lead."""
         options = replace(self.options, controllers="job-controller")
         command = commands.controller_manager(self._programs["kube-controller-manager"], self._files, options)
-        return self._launch("rival-controller-manager", command)
+        daemon = self._launch("rival-controller-manager", command)
+        try:
+            yield daemon
+        finally:
+            daemon.kill()
+            self._daemons.remove(daemon)  # one that was ended on purpose has not died
 
     def kill_apiserver(self) -> None:
         """SIGKILL to the API server; `start_apiserver` brings it back."""
