@@ -43,20 +43,31 @@ arch: setup
 spelling: setup
 	$(call stage,spelling,.venv/bin/codespell)
 
-# A test puts PgBouncer between replica and database. Where it can simply be had, get it; elsewhere that test says so.
-.PHONY: pooler
-pooler:
-	@if [ ! -x /usr/sbin/pgbouncer ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends pgbouncer) \
+# Tests put PgBouncer between replica and database, and step clocks by libfaketime. Where these can simply be had, get
+# them; elsewhere those tests say so.
+.PHONY: helpers
+helpers:
+	@if ! { [ -x /usr/sbin/pgbouncer ] && command -v faketime; } >/dev/null && \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  (apt-get -qq update && \
+	   DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends pgbouncer faketime) \
 	    >/dev/null 2>&1 || true; fi
 
 .PHONY: test
-test: setup pooler ## all tests: unit, engine, store, cluster, demo, in that order
-	@$(PY) -m pytest $(PYTEST_ARGS)
+test: setup helpers ## all tests but chaos: unit, engine, model, simulation, store, cluster, demo, in that order
+	@$(PY) -m pytest -m 'not chaos' $(PYTEST_ARGS)
 
 .PHONY: test-fast
 test-fast: setup ## unit and engine tests: seconds
 	@$(PY) -m pytest -m 'unit or engine' $(PYTEST_ARGS)
+
+.PHONY: model
+model: setup ## search the model of the launch protocol, with its guards and with each of them off
+	$(call stage,model,$(PY) -m tests.model && $(PY) -m tests.model --guards)
+
+.PHONY: chaos
+chaos: setup helpers ## random faults over many schedules, on the real thing: SECONDS=300 SEED=1; the history is kept
+	@exec $(PY) -m tests.chaos --seconds $(or $(SECONDS),300) --seed $(or $(SEED),1) $(CHAOS_ARGS)
 
 .PHONY: build
 build: setup ## the control plane's binaries, from source, where they are not at hand

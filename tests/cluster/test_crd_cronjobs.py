@@ -22,7 +22,7 @@ DEFAULTS = {
     "successfulJobsHistoryLimit": 3,
     "failedJobsHistoryLimit": 1,
 }
-OURS = {"queueName": "default", "priority": "Regular"}
+OURS = {"queueName": "default", "priority": "Regular", "launchPolicy": "Job"}
 
 
 @pytest.fixture(autouse=True, scope="module")
