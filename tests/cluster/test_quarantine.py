@@ -44,9 +44,10 @@ def database(stack: Stack) -> Postgres:
 
 
 def installation_events(stack: Stack) -> list[tuple[str, str]]:
-    """The (type, reason) of the Events about the Lease, oldest first."""
+    """The (type, reason) of the Events about the Lease, oldest first, also where the database's clock was set."""
     found = [one for one in stack.cluster.api.get(EVENTS)["items"] if one["regarding"]["kind"] == "Lease"]
-    return [(one["type"], one["reason"]) for one in sorted(found, key=lambda one: str(one["eventTime"]))]
+    found.sort(key=lambda one: (str(one["metadata"]["creationTimestamp"]), str(one["eventTime"])))
+    return [(one["type"], one["reason"]) for one in found]
 
 
 def kill(server: Postgres) -> None:

@@ -6,6 +6,7 @@ from typing import cast
 import pytest
 
 from tests.engine.views import KEY, UID, job
+from ticklock.domain.errors import Transient
 from ticklock.domain.model import Declared
 from ticklock.domain.reasons import Reason
 from ticklock.engine.quarantine import Quarantine
@@ -23,6 +24,7 @@ class Scene:
         self.opened = list(opened)
         self.asked: list[str] = []
         self.standing: JobView | None = job()
+        self.unwritten: Exception | None = None
 
     async def list_all(self) -> tuple[Sequence[JobView], str]:
         self.asked.append("Jobs")
@@ -40,6 +42,8 @@ class Scene:
         return self.leftovers.pop(0) if self.leftovers else ()
 
     async def tend_gate(self, epoch: int) -> Sequence[Opened]:
+        if self.unwritten is not None:
+            raise self.unwritten
         found, self.opened = self.opened, []
         return found
 
@@ -91,6 +95,13 @@ async def test_an_open_gate_is_not_reconciled() -> None:
     scene = Scene()
     await duty(scene, cause=None).step()
     assert scene.asked == []
+
+
+async def test_a_book_that_cannot_be_written_keeps_nobody_from_reconciling() -> None:
+    scene = Scene()
+    scene.unwritten = Transient("canceling statement due to lock timeout")
+    await duty(scene).step()
+    assert scene.asked == ["life", "Jobs", "objects", "reconcile"]
 
 
 @pytest.mark.parametrize("cause", [None, "why"], ids=["open", "closed"])

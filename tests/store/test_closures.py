@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.store.losses import lose_incarnation, reconcile_all
-from tests.store.makers import declared, finished, job, key_of, seconds, started
+from tests.store.makers import declared, finished, job, job_of, key_of, seconds, started
 from tests.store.world import World, wall
 from ticklock.domain.errors import Refused, Unready
 from ticklock.domain.reasons import Reason
@@ -102,12 +102,14 @@ class TestWhatWasSettled:
         item = declared(expression="@every 10s")
         tick = item.created_at + seconds(10)
         await world.store(item)
-        await world.plan(seconds(45))
-        ran, over, lost, suspended = (tick + seconds(10 * number) for number in range(4))
+        await world.plan(seconds(65))
+        bound = [await world.run_first() for _ in range(2)]
+        ran, over, lost, suspended = (tick + seconds(10 * number) for number in range(2, 6))
         jobs = [
             started(job(world.cluster, item, ran)),
             finished(job(world.cluster, item, over)),
             job(world.cluster, item, suspended),
+            *(finished(job_of(one)) for one in bound),
         ]
         await world.sql(
             "UPDATE attempts SET state = 'bound', job_uid = 'gone', staged_uid = 'gone', logged_at = now() "
@@ -117,10 +119,10 @@ class TestWhatWasSettled:
         await lose_incarnation(world)
         await reconcile_all(world, jobs, [item])
         opened = await world.ledger.tend_gate(world.epoch)
-        settled = {"launched": 1, "recorded": 1, "planned": 1, "unknown": 1}
+        settled = {"launched": 1, "recorded": 3, "planned": 1, "unknown": 1}
         assert opened[-1] == Opened(Reason.QUARANTINE, Reason.RECONCILED, settled)
         assert await world.ledger.tend_gate(world.epoch) == []
-        assert "launched 1, planned 1, recorded 1, unknown 1" in (await events(world))[1][2]
+        assert "launched 1, planned 1, recorded 3, unknown 1" in (await events(world))[1][2]
 
     async def test_how_many_jobs_are_still_to_be_taken_away_is_noted(self, world: World) -> None:
         item = declared(expression="@every 10s")

@@ -43,7 +43,8 @@ async def write(world: World, one: Partitioned, at: datetime, cluster: object = 
 
 async def places(world: World, one: Partitioned) -> list[str]:
     """Return the partition of each row, oldest first."""
-    rows = await world.sql(f"SELECT tableoid::regclass::text FROM {one.table} ORDER BY {one.key}")  # noqa: S608
+    statement = f"SELECT tableoid::regclass::text FROM {one.table} WHERE run_id IS NOT NULL ORDER BY {one.key}"  # noqa: S608
+    rows = await world.sql(statement)
     return [row[0] for row in rows]
 
 
@@ -262,10 +263,10 @@ FROM generate_series(1, 200000) i
 async def test_the_log_of_an_attempt_is_met_by_one_index_of_one_partition(world: World) -> None:
     for age in (35, 70, 105, 140):
         await add_month(world, LOGS, wall() - age * DAYS)
-    await world.sql(_MANY_LOGS)
     await world.store(declared())
     await world.plan()
     bound = await world.run_first()
+    await world.sql(_MANY_LOGS)
     await world.sql("ANALYZE")
     common = {"cluster": world.cluster, "replica": world.db.replica, "run_ids": [bound.key.run_id], "ns": [1]}
     cases: dict[str, tuple[TextClause, dict[str, Any]]] = {
@@ -284,7 +285,8 @@ async def plan_of(world: World, statement: TextClause, parameters: dict[str, Any
         (top,) = (await connection.execute(asked, parameters)).scalar_one()
         await connection.rollback()
     nodes = list(walk(top["Plan"]))
-    whole = [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan" and "job_logs" in str(node)]
+    read = [node for node in nodes if node["Node Type"] == "Seq Scan" and "job_logs" in node["Relation Name"]]
+    whole = [node for node in read if node["Actual Rows"] + node.get("Rows Removed by Filter", 0) > 0]  # not empty ones
     touched = top["Plan"]["Shared Hit Blocks"] + top["Plan"]["Shared Read Blocks"]
     return {"good": not whole and touched < 100, "whole": whole, "touched": touched, "nodes": nodes}
 

@@ -33,9 +33,7 @@ class Standby(Postgres):
             connection.execute("SELECT pg_promote(true, 30)")
 
     def _fill(self) -> None:
-        copy_running(
-            self._binaries, self._data, port=self._primary.port, password=self._primary.password, standby=True
-        )
+        copy_running(self._binaries, self._data, port=self._primary.port, password=self._primary.password, standby=True)
 
     def _streams(self) -> bool:
         with psycopg.connect(self._primary.url) as connection:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from ticklock.domain.errors import Transient
 from ticklock.engine.unstaging import unstage
 from ticklock.failpoints import failpoint
 from ticklock.ports import JobFeed, Jobs, Ledger, Meter, Objects
@@ -43,7 +44,13 @@ class Quarantine:
         return CHECK_SECONDS
 
     async def _tend(self) -> None:
-        for opened in await self.ledger.tend_gate(self.epoch):
+        """Keep the book. It tells what is; where it cannot be written just now, nothing waits for it."""
+        try:
+            over = await self.ledger.tend_gate(self.epoch)
+        except Transient as error:
+            log.info("book of the gate waits", cause=str(error))
+            return
+        for opened in over:
             for outcome, number in opened.settled.items():
                 self.meter.count("quarantine_settled_total", number, outcome=outcome)
 

@@ -106,18 +106,19 @@ async def rebuild_all(
     """
     begun = [job for job in jobs if not job.suspended]
     attempts_of = Counter(job.key.run_id for job in begun if job.key is not None)
-    rebuilt, alone, recorded = 0, list[JobView](), set[AttemptKey]()
+    alone, rebuilt, recorded = list[JobView](), set[AttemptKey | None](), set[AttemptKey]()
     for job in begun:
         if not job.deleting or job.started_at is not None:
             is_tick = (job.run_key or "").startswith("tick:")
             suspect = witnesses.cover(job.owner_uid, job.scheduled_time, is_tick=is_tick)
-            rebuilt += await rebuild(connection, db, job, suspect=suspect)
+            if await rebuild(connection, db, job, suspect=suspect):
+                rebuilt.add(job.key)
         if job.key is not None and attempts_of[job.key.run_id] > 1:
             recorded |= await record_ended(connection, db, [job])
         else:
             alone.append(job)
     recorded |= await record_ended(connection, db, alone)
-    return Counter(launched=max(rebuilt - len(recorded), 0), recorded=len(recorded))
+    return Counter(launched=len(rebuilt - recorded), recorded=len(recorded))
 
 
 def in_order(jobs: Iterable[JobView]) -> list[JobView]:
