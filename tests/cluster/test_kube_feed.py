@@ -99,7 +99,7 @@ async def test_appearance_change_and_disappearance_are_told(api: K8sApi, namespa
 
 async def test_jobs_of_others_are_not_told(api: K8sApi, namespace: str, control_plane: ControlPlane) -> None:
     body = Orders(namespace).job()  # without an owner
-    body["metadata"] = {"name": "not-ours"}
+    body["metadata"] = {"name": "not-ours", "labels": {"app": "other"}}  # else it would take those of its pods
     control_plane.api.post(f"/apis/batch/v1/namespaces/{namespace}/jobs", body)
     listed, version = await KubeJobFeed(api).list_all()
     assert not [job for job in listed if job.namespace == namespace]
