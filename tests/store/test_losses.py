@@ -60,7 +60,11 @@ class TestObjectsThatAreGone:
         await world.store(item)
         await world.plan(timedelta(seconds=25))
         first = (await world.attempts())[0]
-        await world.sql("UPDATE attempts SET due_at = now() - interval '1 s' WHERE run_id = :id", id=first.run_id)
+        await world.sql(
+            "UPDATE attempts SET (due_at, scheduled_time) = (now() - interval '1 s', now() - interval '1 s') "
+            "WHERE run_id = :id",
+            id=first.run_id,
+        )
         await lose_incarnation(world)
         assert await reconcile_all(world, [], []) == []
         assert await world.verdicts() == [("Unknown", Reason.LEDGER_LOST), ("Stopped", Reason.SCHEDULE_DELETED)]
@@ -179,3 +183,49 @@ async def test_a_status_read_before_the_loss_is_no_witness_of_what_is_recorded_a
     await world.ledger.record([ending(bound)])
     await world.ledger.reported(world.epoch, [(stale, True)])
     assert list(await world.ledger.releases(world.epoch, limit=10)) == []
+
+
+async def test_a_number_that_somebody_wrote_into_a_status_does_not_stop_the_quarantine(world: World) -> None:
+    item = declared()
+    await world.store(item)
+    for _ in range(2):
+        await lose_incarnation(world)
+        await reconcile_all(world, [], [replace(item, ledger_seq=2**63 - 1)])
+    await world.plan()
+    bound = await world.run_first()
+    assert await world.ledger.record([ending(bound)]) == 1
+
+
+class TestTriggersThatTheStatusShows:
+    async def test_one_whose_row_was_lost_before_its_run_is_told_and_not_dropped(self, world: World) -> None:
+        item = declared(expression="@every 1h")
+        await world.store(item)
+        told = replace(item, trigger="a", last_trigger="a")
+        await lose_incarnation(world)
+        await reconcile_all(world, [], [told])
+        await world.store(told)
+        assert await world.verdicts(item) == [("Unknown", Reason.LEDGER_LOST)]
+
+    async def test_one_that_shows_only_after_the_quarantine_is_told_too(self, world: World) -> None:
+        item = declared(expression="@every 1h")
+        await world.store(item)
+        await lose_incarnation(world)
+        await reconcile_all(world, [], [item])
+        await world.store(replace(item, trigger="a", last_trigger="a"))
+        assert await world.verdicts(item) == [("Unknown", Reason.LEDGER_LOST)]
+
+    async def test_one_that_ran_and_whose_row_stands_is_left_as_it_is(self, world: World) -> None:
+        item = declared(expression="@every 1h", trigger="a")
+        await world.store(item)
+        bound = await world.run_first()
+        await world.ledger.record([ending(bound)])
+        await lose_incarnation(world)
+        await reconcile_all(world, [], [replace(item, last_trigger="a", ledger_seq=1)])
+        assert await world.verdicts(item) == [("Completed", Reason.JOB_COMPLETED)]
+
+    async def test_in_a_new_database_an_object_begins_after_what_its_status_shows(self, world: World) -> None:
+        item = declared(expression="@every 1h", trigger="a", last_trigger="a", ledger_seq=7)
+        await world.store(item)
+        assert await world.verdicts(item) == []
+        await world.store(replace(item, trigger="b"))
+        assert await world.verdicts(item) == [("planned", None)]

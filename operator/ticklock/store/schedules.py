@@ -123,7 +123,7 @@ async def _store(
 ) -> list[Leftover]:
     """Store what an object says beyond its first spec: an edit, a trigger, its end."""
     if row is None:
-        await take_trigger(connection, db, item, last=None, now=now)
+        await take_trigger(connection, db, item, last=item.last_trigger, now=now)
         return []
     if item.deleting:
         return await bury(connection, db, item.ref)

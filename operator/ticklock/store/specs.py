@@ -46,8 +46,9 @@ _AT_ONCE = (
 )
 
 _NEW_STATE = sql("""
-INSERT INTO schedule_state (cluster, uid, cursor, next_tick, ledger_seq, witnessed_seq, last_launched_tick)
-VALUES (:cluster, :uid, :cursor, :next_tick, :ledger_seq, :ledger_seq, :witness)
+INSERT INTO schedule_state (cluster, uid, cursor, next_tick, ledger_seq, witnessed_seq, last_launched_tick,
+    last_trigger)
+VALUES (:cluster, :uid, :cursor, :next_tick, :ledger_seq, :ledger_seq, :witness, :last_trigger)
 ON CONFLICT (cluster, uid) DO NOTHING
 """)
 
@@ -80,6 +81,7 @@ def _new_state(db: Database, item: Declared, now: datetime) -> dict[str, object]
         "next_tick": next_tick(item, cursor),
         "ledger_seq": item.ledger_seq,
         "witness": item.witness,
+        "last_trigger": item.last_trigger,
     }
 
 

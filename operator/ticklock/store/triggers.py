@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ticklock.domain.model import Declared, trigger_key
+from ticklock.domain.model import AttemptState, Declared, trigger_key
 from ticklock.domain.reasons import Reason
 from ticklock.store.chronicle import Announcement, announce
 from ticklock.store.planning import NewRun, insert_runs
@@ -33,7 +33,8 @@ async def take_trigger(
     mark = trigger_mark(value)
     await connection.execute(_REMEMBER, {"cluster": db.cluster, "uid": item.ref.uid, "value": mark})
     if mark == item.last_trigger:
-        return  # The status bears witness of it: the ledger had lost it.
+        await insert_runs(connection, db, [_lost(item, value, now)], now=now)
+        return
     objection = _objection(item, value)
     if objection is not None:
         await announce(
@@ -50,6 +51,21 @@ async def take_trigger(
     )
     await insert_runs(connection, db, [run], now=now)
     await hint(connection, "stage")
+
+
+def _lost(item: Declared, value: str, now: datetime) -> NewRun:
+    """Return the run of a trigger of which the status bears witness, and the ledger knows nothing: it may have run."""
+    return NewRun(
+        ref=item.ref,
+        run_key=trigger_key(value),
+        scheduled_time=now,
+        is_tick=False,
+        priority=int(item.rule.priority) if item.rule else 1,
+        generation=item.generation,
+        state=AttemptState.UNKNOWN,
+        reason=Reason.LEDGER_LOST,
+        message="the database lost commits; the status of the object says that this trigger was taken before",
+    )
 
 
 def trigger_mark(value: str) -> str:

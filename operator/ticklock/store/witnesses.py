@@ -21,15 +21,18 @@ LOST = "the database lost commits; the status of the object says that this run w
 STRIDE = 1_000_000
 """More records than a loss can take away: what was in the making for one of them must not pass for a later one."""
 
+_MOST = 2**62
+"""Whoever may write a status can write any number into it; it must not stop the quarantine of all others."""
+
 _STATES = sql("""
-SELECT st.uid, st.cursor, st.ledger_seq, s.generation, s.priority FROM schedule_state st
+SELECT st.uid, st.cursor, st.ledger_seq, st.last_trigger, s.generation, s.priority FROM schedule_state st
 JOIN schedules s ON s.cluster = st.cluster AND s.uid = st.uid WHERE st.cluster = :cluster
 """)
 
 _WITNESS = sql("""
 UPDATE schedule_state st
 SET cursor = greatest(st.cursor, w.witness), last_launched_tick = greatest(st.last_launched_tick, w.witness),
-    ledger_seq = greatest(st.ledger_seq, w.seq) + :stride, witnessed_seq = w.seq,
+    ledger_seq = least(greatest(st.ledger_seq, w.seq), CAST(:most AS bigint)) + :stride, witnessed_seq = w.seq,
     last_trigger = coalesce(w.last_trigger, st.last_trigger), report_seq = st.report_seq + 1
 FROM unnest(CAST(:uids AS text[]), CAST(:witnesses AS timestamptz[]), CAST(:seqs AS bigint[]),
             CAST(:last_triggers AS text[])) AS w(uid, witness, seq, last_trigger)
@@ -98,6 +101,7 @@ async def catch_up(connection: AsyncConnection, db: Database, objects: Sequence[
         parameters = {
             "cluster": db.cluster,
             "stride": STRIDE,
+            "most": _MOST,
             "uids": [item.ref.uid for item in chunk],
             "witnesses": [item.witness for item in chunk],
             "seqs": [item.ledger_seq for item in chunk],
@@ -121,7 +125,7 @@ def _lost_runs(item: Declared, state: Any) -> list[NewRun]:
         NewRun(run_key=tick_key(tick), scheduled_time=tick, is_tick=True, message=message, **common)
         for tick, message in _ticks_below_witness(item, state.cursor)
     ]
-    if item.last_trigger and item.ledger_seq > state.ledger_seq:
+    if item.last_trigger and item.last_trigger != state.last_trigger:
         key = trigger_key(item.last_trigger)
         runs.append(NewRun(run_key=key, scheduled_time=state.cursor, is_tick=False, message=LOST, **common))
     return runs
