@@ -34,6 +34,7 @@ LOST_DEADLINE = Setup("commits lost, a deadline", left=Left(loss=1), deadline=Tr
 LOST_REOPENED = Setup("commits lost, two backfills", left=Left(loss=1, suspend=1, backfill=2), hands=1)
 LOST_RETRY = Setup("commits lost, retry", left=Left(loss=1), attempts=2, hands=1)
 LOST_OBJECT = Setup("commits lost, object deleted", left=Left(loss=1, bury=1), hands=1, stages=2)
+LOST_TRIGGER = Setup("commits lost, a trigger", left=Left(loss=1), trigger=True, hands=1)
 RESTORED = Setup("etcd restored", left=Left(restore=1), hands=1)
 
 LOST_CRASH = replace(LOST_TICKS, name="commits lost, two ticks, a crash", left=Left(loss=1, crash=1))
@@ -72,7 +73,7 @@ ABLATIONS = tuple(
         ("verdict_by_delete", DEADLINE, "T1"),
         ("gone_is_unknown", STRIPPED_LATE, "T1"),
         ("finalizer", LOST, "S1"),
-        ("witness_first", NO_FAULT, "W1"),
+        ("witness_first", LOST, "S1", True),
         ("all_ends_witnessed", SLOW, "W1"),
         ("unstage_version", DEADLINE, "K1"),
         ("janitor_rule", NO_FAULT, "K1"),
@@ -95,6 +96,7 @@ ABLATIONS = tuple(
         ("reopen_witness", LOST_REOPENED, "S1"),
         ("attempt_order", LOST_RETRY, "L1"),
         ("bury_unlisted", LOST_OBJECT, "S1", True),
+        ("trigger_told", LOST_TRIGGER, "L1"),
         ("set_back", RESTORED_RACE, "S1"),
         ("held_again", RESTORED, "L1"),
     )

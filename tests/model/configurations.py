@@ -100,6 +100,7 @@ CONFIGURATIONS = (
         pods=True,
         hands=1,
     ),
+    Setup("commits lost, trigger", "quarantine, a run that a person asks for", Left(loss=1), trigger=True),
     # etcd set back.
     Setup("etcd restored", "quarantine", Left(restore=1)),
 )

@@ -53,6 +53,7 @@ class Guards(NamedTuple):
     no_follow: bool = True
     attempt_order: bool = True
     bury_unlisted: bool = True
+    trigger_told: bool = True
     set_back: bool = True
     held_again: bool = True
 
@@ -94,6 +95,7 @@ RULES = {
     "no_follow": "an attempt open at a quarantine, under the witness, is recorded but not followed",
     "attempt_order": "attempts are rebuilt in order; a failed one that has a successor is rebuilt as recorded",
     "bury_unlisted": "a quarantine buries schedules whose objects are no longer listed",
+    "trigger_told": "a trigger that the status shows, and the ledger does not, becomes a run that is Unknown",
     "set_back": "after a restore of etcd, a bound Job that is suspended may have been launched: it is taken away",
     "held_again": "the janitor releases a Job once more that is held although it was released",
 }

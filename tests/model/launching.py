@@ -12,6 +12,7 @@ from tests.model.state import (
     ACTIVE,
     BOUND,
     LAUNCHED,
+    LOST,
     MISSED,
     OPEN,
     PLANNED,
@@ -37,7 +38,10 @@ def decides(s: State, w: Setup) -> bool:
 
 
 def plan(s: State, w: Setup) -> Moves:
-    """Step 1: the next tick becomes a row, and the cursor moves with it (store/planning.py, `plan_due`)."""
+    """Step 1: the next tick becomes a row, and the cursor moves with it (store/planning.py, `plan_due`).
+
+    So does a trigger. One that the status shows already was taken before, and is lost (store/triggers.py).
+    """
     led = s.ledger
     tick = led.cursor + 1
     if tick > w.ticks or led.spec or not decides(s, w):
@@ -45,7 +49,10 @@ def plan(s: State, w: Setup) -> Moves:
     attempt = (tick - 1) * w.attempts
     planned = s._replace(ledger=led._replace(cursor=tick))
     if led.rows[attempt].state == ABSENT and tick > led.pruned:
-        planned = put_row(planned, attempt, Row(PLANNED))
+        known = s.cluster.triggered and w.guards.trigger_told
+        planned = put_row(planned, attempt, Row(LOST if known else PLANNED))
+    if s.cluster.triggered and not w.guards.trigger_told:
+        planned = s._replace(ledger=led._replace(cursor=tick))
     yield f"% plans {w.attempt_names[attempt]}", planned
 
 
@@ -227,7 +234,7 @@ def mark(s: State, w: Setup, op: Op) -> Moves:
     if row.state != BOUND or row.job != op.uid:
         yield "% finds nothing to mark", done(s, op)
         return
-    after = s._replace(ledger=led._replace(launched=max(led.launched, w.tick(op.attempt))))
+    after = s._replace(ledger=led._replace(launched=max(led.launched, w.witnessed_by(op.attempt))))
     after = put_row(done(after, op), op.attempt, row._replace(state=LAUNCHED))
     yield f"% marks {w.attempt_names[op.attempt]} as launched", after
 

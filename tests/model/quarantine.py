@@ -45,7 +45,7 @@ def list_jobs(s: State, w: Setup, op: Op) -> Moves:
 
 def list_objects(s: State, w: Setup, op: Op) -> Moves:
     """LIST ScheduledJobs: their statuses bear witness."""
-    shown = (s.cluster.seq, s.cluster.witness, s.cluster.gone)
+    shown = (s.cluster.seq, s.cluster.witness, s.cluster.gone, s.cluster.triggered)
     then = "reconcile" if w.guards.jobs_first else "list Jobs"
     yield "% lists the ScheduledJobs", done(s, op, Op(then, stage=op.stage, view=(op.view[0], shown)))
 
@@ -58,16 +58,19 @@ def reconcile(s: State, w: Setup, op: Op) -> Moves:
     if op.stage != s.life and w.guards.fresh_lists:
         yield "% has listed in another incarnation, and must begin again", done(s, op)
         return
-    jobs, (seq, witness, gone) = op.view
-    witness = 0 if gone else witness
-    after = _catch_up(done(s, op), w, 0 if gone else seq, witness)
+    jobs, (seq, witness, gone, triggered) = op.view
+    seq, witness = (0, 0) if gone else (seq, witness)
+    behind = seq > s.ledger.seq
+    after = _catch_up(done(s, op), w, seq, witness)
+    after = _take_trigger(after, w, behind=behind) if triggered and not gone else after
     rebuilt_all = _rebuild_all(after, w, jobs)
     if rebuilt_all is None:
         yield "% fails: the ledger takes only one open attempt of a run", done(s, op)
         return
     leftovers = _unbound(after := rebuilt_all, w, jobs, witness)
     after = _replan(after, w, jobs, leftovers)
-    after = _lose_planned(after, w, witness, gone=gone)
+    unvouched = (gone and w.guards.bury_unlisted) or (behind and w.trigger)
+    after = _lose_planned(after, w, witness, unvouched=unvouched)
     if leftovers:
         a = leftovers[0]
         then = Op("unstage", a, jobs[a].uid, why="quarantine")
@@ -81,7 +84,7 @@ def _catch_up(s: State, w: Setup, seq: int, witness: int) -> State:
     """Take in what the status says beyond the ledger (store/witnesses.py, `catch_up`)."""
     led = s.ledger
     rows = tuple(
-        row._replace(suspect=True) if w.tick(a) <= witness and row.state in SUSPECT else row
+        row._replace(suspect=True) if w.covered(a, witness) and row.state in SUSPECT else row
         for a, row in enumerate(led.rows)
     )
     if w.guards.witness_beats:
@@ -134,7 +137,7 @@ def _two_open(s: State, w: Setup) -> bool:
 def _unbound(s: State, w: Setup, jobs: Jobs, witness: int) -> list[int]:
     """Return whose suspended Jobs must go: not bound, or below the witness (store/comparison.py, `_unbound`)."""
     suspended = [a for a, job in enumerate(jobs) if job and not job.let_go and not job.end]
-    return [a for a in suspended if _must_go(s, w, a, jobs[a], covered=w.tick(a) <= witness)]
+    return [a for a in suspended if _must_go(s, w, a, jobs[a], covered=w.covered(a, witness))]
 
 
 def _must_go(s: State, w: Setup, attempt: int, job: Job, *, covered: bool) -> bool:
@@ -160,11 +163,18 @@ def _replan(s: State, w: Setup, jobs: Jobs, leftovers: list[int]) -> State:
     return s
 
 
-def _lose_planned(s: State, w: Setup, witness: int, *, gone: bool) -> State:
+def _take_trigger(s: State, w: Setup, *, behind: bool) -> State:
+    """A trigger that the status shows was taken: without a row, it is lost (store/witnesses.py, `_lost_runs`)."""
+    row = s.ledger.rows[0]
+    lost = row.state == ABSENT and (behind or w.guards.trigger_told)
+    after = put_row(s, 0, Row(LOST)) if lost else s
+    return after._replace(ledger=after.ledger._replace(cursor=1))
+
+
+def _lose_planned(s: State, w: Setup, witness: int, *, unvouched: bool) -> State:
     """What the witness covers was handled before (store/comparison.py, `lose_planned`)."""
-    unvouched = gone and w.guards.bury_unlisted
     for a, row in enumerate(s.ledger.rows):
-        covered = w.tick(a) <= witness and w.guards.witness_beats
+        covered = w.covered(a, witness) and w.guards.witness_beats
         if row.state == PLANNED and (covered or unvouched):
             s = put_row(s, a, row._replace(state=LOST, staged=0))
     return s
@@ -176,7 +186,7 @@ def _lose_bound(s: State, w: Setup, jobs: Jobs, witness: int) -> State:
         if row.state not in ACTIVE:
             continue
         job = jobs[a] if jobs[a] and jobs[a].uid == row.job else None
-        covered = job is not None and not job.let_go and w.tick(a) <= witness
+        covered = job is not None and not job.let_go and w.covered(a, witness)
         if job is None or covered:
             s = ended(s, w, a, UNKNOWN)
             s = put_row(s, a, s.ledger.rows[a]._replace(suspect=True))

@@ -11,10 +11,13 @@ from tests.model.state import ABSENT, OVER, Moves, Op, Row, State, begin, done, 
 def report(s: State, w: Setup) -> Moves:
     """Read what a status must show (store/reporting.py, `reports`)."""
     led, shown = s.ledger, s.cluster
-    behind = led.witnessed < led.seq or (shown.witness < led.launched and not shown.gone)
+    asked = w.trigger and led.cursor > 0
+    behind = led.witnessed < led.seq or (
+        (shown.witness < led.launched or (asked and not shown.triggered)) and not shown.gone
+    )
     if behind and led.spec != "deleted":
         text = f"% reads that the status must show record {led.seq} and tick {led.launched}"
-        yield text, begin(s, Op("witness", stage=led.seq, view=led.launched))
+        yield text, begin(s, Op("witness", stage=led.seq, view=(led.launched, asked)))
 
 
 def witness(s: State, w: Setup, op: Op) -> Moves:
@@ -23,7 +26,9 @@ def witness(s: State, w: Setup, op: Op) -> Moves:
     if shown.gone:
         yield "% finds no object to write a status on", done(s, op, then)
         return
-    after = shown._replace(seq=max(shown.seq, op.stage), witness=max(shown.witness, op.view))
+    launched, asked = op.view
+    after = shown._replace(seq=max(shown.seq, op.stage), witness=max(shown.witness, launched))
+    after = after._replace(triggered=shown.triggered or asked)
     text = f"% writes the status: record {after.seq}, tick {after.witness}"
     yield text, done(s, op, then)._replace(cluster=after)
 

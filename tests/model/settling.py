@@ -70,7 +70,7 @@ def record(s: State, w: Setup, op: Op) -> Moves:
 def ended(s: State, w: Setup, attempt: int, end: str, *, counted: bool = True) -> State:
     """Return what the record of an end leaves: the row, the witness to be written, the lock, the next attempt."""
     row, led = s.ledger.rows[attempt], s.ledger
-    launched = max(led.launched, w.tick(attempt)) if counted else led.launched
+    launched = max(led.launched, w.witnessed_by(attempt)) if counted else led.launched
     after = s._replace(ledger=led._replace(seq=led.seq + 1, launched=launched))
     after = put_row(after, attempt, row._replace(state=end, seq=led.seq + 1, released=False, absent=False))
     after = _lock_after(after, w, attempt, certain=end in {COMPLETED, FAILED})
@@ -136,9 +136,13 @@ def take_finalizer(s: State, w: Setup, op: Op, then: Op | None) -> Moves:
     job, after = job_of(s, op.attempt, op.uid), done(s, op, then)
     if job is not None:
         after = put_job(after, op.attempt, job._replace(held=False))
-        if job.started and s.cluster.witness < w.tick(op.attempt) and not s.cluster.gone and not w.restored:
+        if job.started and not _witnessed(s, w, op.attempt) and not s.cluster.gone and not w.restored:
             after = wrong(after, "W1: the finalizer comes off a started Job of which the status bears no witness")
     yield f"% takes the finalizer off {w.job_names[op.attempt][op.uid]}", after
+
+
+def _witnessed(s: State, w: Setup, attempt: int) -> bool:
+    return s.cluster.seq > 0 if w.trigger else w.covered(attempt, s.cluster.witness)
 
 
 def wrong(s: State, sentence: str) -> State:

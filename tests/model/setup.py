@@ -38,6 +38,8 @@ class Setup:
     """Demand also what we do not promise: that Kubernetes itself starts nothing twice after a restore of etcd."""
     only: str = ""
     """The one invariant to look at; all, unless one is named."""
+    trigger: bool = False
+    """The run is asked for by a person: it has no tick. Witness of it is its number, and `status.lastTrigger`."""
     designed: str = ""
     """What of it is laid down in the protocol, but not in the code yet."""
     guards: Guards = field(default_factory=Guards)
@@ -71,6 +73,14 @@ class Setup:
     def tick(self, attempt: int) -> int:
         """Return the tick that an attempt belongs to."""
         return attempt // self.attempts + 1
+
+    def witnessed_by(self, attempt: int) -> int:
+        """Return the tick of `lastScheduleTime` that bears witness of an attempt; 0 where none can."""
+        return 0 if self.trigger else self.tick(attempt)
+
+    def covered(self, attempt: int, witness: int) -> bool:
+        """Tell whether an attempt lies at or below the witness."""
+        return 0 < self.witnessed_by(attempt) <= witness
 
     def start(self) -> State:
         """Return the state in which nothing has happened yet."""

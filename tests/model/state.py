@@ -48,7 +48,7 @@ class Ledger(NamedTuple):
 
     rows: tuple[Row, ...]
     cursor: int = 0
-    """The last tick planned."""
+    """The last tick planned; for a trigger, 1 once it was taken (`last_trigger`)."""
     pruned: int = 0
     seq: int = 0
     """How many ends were recorded (`ledger_seq`)."""
@@ -100,6 +100,8 @@ class Cluster(NamedTuple):
     """`status.lastScheduleTime`."""
     gone: bool = False
     """The ScheduledJob was deleted."""
+    triggered: bool = False
+    """`status.lastTrigger` shows the trigger."""
 
 
 class Op(NamedTuple):

@@ -107,7 +107,7 @@ def rebuilt(s: State, w: Setup, attempt: int, job: Job) -> State:
     again = row.job == job.uid and row.state in UNCERTAIN and not row.released and job.held
     if row.job and not again:
         return s
-    after = s._replace(ledger=led._replace(launched=max(led.launched, w.tick(attempt))))
+    after = s._replace(ledger=led._replace(launched=max(led.launched, w.witnessed_by(attempt))))
     new = Row(LAUNCHED, job.stage, job.uid, job.uid, suspect=row.suspect)
     after = put_row(after, attempt, new)
     first = attempt - attempt % w.attempts

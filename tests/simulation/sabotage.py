@@ -240,12 +240,12 @@ class _ConflictRaises(Around):
 _UNSTAGE = unstaging.unstage
 
 
-async def _gone_at_conflict(jobs: Jobs, ledger: Ledger, leftover: Leftover) -> bool:
+async def _gone_at_conflict(jobs: Jobs, ledger: Ledger, leftover: Leftover) -> unstaging.Fate:
     """Un-stage, but take a 409 for the proof that it is done."""
     try:
         return await _UNSTAGE(_ConflictRaises(jobs), ledger, leftover)
     except _GoneError:
-        return True
+        return unstaging.Fate.NEVER_STARTED
 
 
 async def _fails_at_once(self: Any, order: Any, error: Any) -> None:
