@@ -7,6 +7,7 @@ something. Exit status 1 where it is otherwise.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -46,6 +47,7 @@ class Outcome:
 def play(guard: str, *, out: bool, folder: Path) -> Outcome:
     """Play one story, with the guard or without, and judge."""
     began = time.monotonic()
+    shutil.rmtree(folder, ignore_errors=True)  # a recorder appends: two runs would be judged as one
     story = STORIES[guard]
     name = f"{guard}, {'out' if out else 'in'}"
     program = (sys.executable, "-m", "tests.chaos.sabotage", guard) if out else None
