@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -11,6 +14,8 @@ from typing import Self
 from tests.chaos.clients import Client
 from tests.chaos.estate import estate
 from tests.chaos.faults.fault import Need
+from tests.chaos.folder import META, plain
+from tests.chaos.history import Bounds
 from tests.chaos.world import Plan, World
 from tools.devcluster.etcdstate import have_etcdutl
 from tools.devcluster.faketime import HOW_TO_GET_IT, Clock, library
@@ -23,6 +28,8 @@ from tools.devcluster.scratch import CannotMount, Scratch
 
 NAMESPACES = ("steady", "busy", "doomed")
 DISK_MEGABYTES = 512
+_BUSY = 2.0
+"""Processes that want to run, per core, with which the bounds hold as they stand."""
 
 
 def not_possible(needs: Collection[Need]) -> Mapping[Need, str]:
@@ -77,6 +84,24 @@ class Battlefield(World):
     def expression(self, period: int) -> str:
         """Return a schedule that ticks so often."""
         return f"@every {period}s"
+
+    def bear_load(self) -> Bounds:
+        """Hold the run to no more than this machine can give while others keep it busy; return what it is held to."""
+        load = os.getloadavg()[0] / ((os.cpu_count() or 1) * _BUSY)
+        if load <= 1:
+            return self.plan.meta.bounds
+        old = self.plan.meta.bounds
+        bounds = replace(
+            old,
+            on_time=old.on_time * load,
+            taken_in=old.taken_in * load,
+            disturbed=old.disturbed * load,
+            recovery=old.recovery * load,
+            settled=old.settled * load,
+        )
+        notes = {**self.plan.meta.notes, "load": round(load, 1)}
+        (self.folder / META).write_text(json.dumps(plain(replace(self.plan.meta, bounds=bounds, notes=notes))))
+        return bounds
 
     def plant(self) -> None:
         """Let people create their schedules."""

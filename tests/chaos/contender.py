@@ -1,7 +1,7 @@
 """The same faults thrown at the CronJob controller, or at ours: every-minute schedules, counted from outside.
 
-Both are given the same schedules and the same plan; only faults that mean the same to both are thrown. What is counted
-comes from the nodes alone, which start the pods.
+Both are given the same schedules and the same plan; only faults that mean the same to both are thrown, one a minute,
+when the tick comes. What is counted comes from the nodes alone, which start the pods.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Self
 from tests.chaos.agent import NodeAgent
 from tests.chaos.battlefield import NAMESPACES, Battlefield
 from tests.chaos.clients import Client, Standing
+from tests.chaos.faults.fault import Kind
 from tests.chaos.folder import Recorder
 from tests.chaos.heartbeat import Heartbeat
 from tests.chaos.history import History, Meta
-from tests.chaos.outside import outcome
-from tests.chaos.plan import plan
+from tests.chaos.outside import MINUTE, outcome
+from tests.chaos.plan import Lane, Strike, plan
 from tests.chaos.soak import Order, kinds, throw
 from tests.chaos.world import Plan
 from tests.support.place import manifest
@@ -40,6 +41,8 @@ _EVERY_MINUTE = "* * * * *"
 _AFTERWARDS = 75.0
 """A tick that was due at the end of the faults may be made up for at the next one."""
 _KEEP = 100
+_BEFORE = 4.0
+"""So long before the tick a fault begins, or half as long as it lasts at least."""
 
 
 class CronJobs:
@@ -128,10 +131,20 @@ def run(order: Order, who: str, *, tell: Callable[[str], None]) -> None:
     with maker(order.folder, meta, order.schedules) as field, Heartbeat(field.recorder):
         for one in field.estate:
             field.people.create(one)
-        throw(strikes, field, seconds=order.seconds, tell=tell)
+        throw(strikes, field, seconds=order.seconds, tell=tell, pace=pace)
         tell(f"on without faults for {_AFTERWARDS:.0f} s")
         time.sleep(_AFTERWARDS)
         field.check()
+
+
+def pace(strike: Strike) -> float:
+    """Return the seconds until a fault of machines may begin: shortly before a full minute, so that it meets a tick."""
+    return strike.after if strike.lane is Lane.PEOPLE else until_minute(time.time(), strike.kind)
+
+
+def until_minute(now: float, kind: Kind) -> float:
+    """Return the seconds until the next moment that lies so long before a full minute that the fault spans it."""
+    return (-now - min(_BEFORE, max(kind.hold[0] / 2, 1.0))) % MINUTE
 
 
 def table(history: History, who: str) -> Iterator[str]:

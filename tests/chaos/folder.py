@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from tests.chaos.history import KINDS, Entry, History, Meta
+from tests.chaos.history import KINDS, Entry, Final, History, Meta
 
 HISTORY = "history.jsonl"
 META = "meta.json"
@@ -41,9 +41,16 @@ class Recorder:
             (folder / META).write_text(json.dumps(plain(meta), indent=2) + "\n")
         self._file = os.open(folder / HISTORY, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self._lock = threading.Lock()
+        self._over = False
 
     def write(self, entry: Entry) -> None:
-        """Append an entry. When this returns, the line survives the death of this process."""
+        """Append an entry. When this returns, the line survives the death of this process.
+
+        After the last entry nothing is appended: what a watch brings then is younger than all that is known.
+        """
+        if self._over:
+            return
+        self._over = isinstance(entry, Final)
         line = (json.dumps({"kind": entry.KIND, **plain(entry)}, separators=(",", ":")) + "\n").encode()
         with self._lock:
             while line:

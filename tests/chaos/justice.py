@@ -137,7 +137,8 @@ def _job_deleted(at: Sentence) -> str | None:
         return None
     hands = {Action.DELETE_JOB, Action.STRIP_FINALIZER}
     asked = [op for op in at.case.evidence.meddling(at.run) if op.action in hands and op.at <= at.decided_at + _SLACK]
-    return None if asked or _set_back(at) else "nobody had deleted its Job"
+    # with the commits goes why we had asked for it ourselves
+    return None if asked or _set_back(at) or _lost_commits(at) else "nobody had deleted its Job"
 
 
 def _vanished(at: Sentence) -> str | None:

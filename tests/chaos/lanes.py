@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from tests.chaos.plan import Strike
 
 Tell = Callable[[str], None]
+Pace = Callable[["Strike"], float]
+"""How many seconds to wait before a strike."""
+
+
+def as_planned(strike: Strike) -> float:
+    """Return the pause of the plan."""
+    return strike.after
 
 
 class LaneRunner(threading.Thread):
@@ -28,10 +35,18 @@ class LaneRunner(threading.Thread):
     """
 
     def __init__(
-        self, strikes: Sequence[Strike], ground: Ground, recorder: Recorder, *, until: float, tell: Tell
+        self,
+        strikes: Sequence[Strike],
+        ground: Ground,
+        recorder: Recorder,
+        *,
+        until: float,
+        tell: Tell,
+        pace: Pace = as_planned,
     ) -> None:
         super().__init__(name=f"lane {strikes[0].lane}", daemon=True)
         self._strikes, self._ground, self._recorder, self._until, self._tell = strikes, ground, recorder, until, tell
+        self._pace = pace
         self._stopping = threading.Event()
         self.failure: BaseException | None = None
         self.thrown = 0
@@ -39,7 +54,7 @@ class LaneRunner(threading.Thread):
     def run(self) -> None:
         try:
             for number, strike in enumerate(self._strikes):
-                if self._stopping.wait(strike.after) or time.monotonic() + strike.hold > self._until:
+                if self._stopping.wait(self._pace(strike)) or time.monotonic() + strike.hold > self._until:
                     return
                 self._throw(strike, f"{strike.lane}-{number}")
                 self.thrown += 1

@@ -21,7 +21,7 @@ from tests.chaos.faults.fault import FAULTS, Kind
 from tests.chaos.faults.ground import Watched
 from tests.chaos.heartbeat import Heartbeat
 from tests.chaos.history import Bounds, Meta
-from tests.chaos.lanes import LaneRunner
+from tests.chaos.lanes import LaneRunner, Pace, as_planned
 from tests.chaos.plan import Lane, Strike, plan
 from tests.chaos.world import Plan
 from tools.devcluster.kubeapi import ApiError
@@ -83,15 +83,19 @@ def run(order: Order, *, tell: Callable[[str], None]) -> None:
         field.plant()
         throw(strikes, field, seconds=order.seconds, tell=tell)
         tell("the last fault is healed")
-        quiet(field, meta.bounds, tell=tell)
-        wait_until(lambda: _finished(field), what="everything is read for the last entry", seconds=60, interval=0.5)
+        quiet(field, field.bear_load(), tell=tell)
+        _dump(field)
 
 
-def throw(strikes: Sequence[Strike], field: Watched, *, seconds: float, tell: Callable[[str], None]) -> None:
+def throw(
+    strikes: Sequence[Strike], field: Watched, *, seconds: float, tell: Callable[[str], None], pace: Pace = as_planned
+) -> None:
     """Throw the strikes, each lane by itself; return when all are healed. Raises what broke a lane."""
     until = time.monotonic() + seconds
     own = {lane: [strike for strike in strikes if strike.lane is lane] for lane in Lane}
-    lanes = [LaneRunner(mine, field, field.recorder, until=until, tell=tell) for mine in own.values() if mine]
+    lanes = [
+        LaneRunner(mine, field, field.recorder, until=until, tell=tell, pace=pace) for mine in own.values() if mine
+    ]
     for lane in lanes:
         lane.start()
     try:
@@ -120,6 +124,17 @@ def quiet(field: Battlefield, bounds: Bounds, *, tell: Callable[[str], None]) ->
     seconds = bounds.recovery + bounds.settled + bounds.on_time
     tell(f"on without faults for {seconds:.0f} s")
     _rest(seconds, field)
+
+
+def _dump(field: Battlefield) -> None:
+    """Write the last entry, while nobody launches: ledger and cluster are read one after the other."""
+    for replica in field.replicas:
+        replica.pause()
+    try:
+        wait_until(lambda: _finished(field), what="everything is read for the last entry", seconds=60, interval=0.5)
+    finally:
+        for replica in field.replicas:
+            replica.resume()
 
 
 def _finished(field: Battlefield) -> bool:

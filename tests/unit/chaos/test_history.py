@@ -226,3 +226,8 @@ _MARKED = {**JOB["metadata"], "annotations": {**_WAITING["annotations"], "ticklo
 )
 def test_when_a_job_counts_as_let_go(changes: dict[str, Any], expected: bool) -> None:  # noqa: FBT001 - a column of the table
     assert _job(**changes).let_go is expected
+
+
+def test_nothing_is_appended_after_the_last_entry(tmp_path: Path) -> None:
+    history = load(_written(tmp_path, OP, _final(), FAULT))
+    assert [entry.KIND for entry in history.entries] == ["client", "final"]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from tests.chaos.contender import until_minute
+from tests.chaos.faults.fault import FAULTS
 from tests.chaos.history import Action, ClientOp, Entry, History, Meta, NodePhase, NodeSight, Phase
 from tests.chaos.outside import Owed, outcome, tick_of
 
@@ -84,3 +88,17 @@ def _sight(shown: dict[str, object]) -> NodeSight:
     base = {"at": 1.0, "source": "nodes", "namespace": "n", "pod_uid": "p", "pod_name": "p", "job_uid": "j"}
     rest = {"phase": NodePhase.START, "run_id": None, "n": None}
     return NodeSight(**{**base, **rest, **shown})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("second", "hold", "wait"),
+    [
+        pytest.param(0, (5, 15), 57.5, id="on the minute it waits for the next"),
+        pytest.param(50, (5, 15), 7.5, id="half of its shortest time before the tick"),
+        pytest.param(50, (10, 20), 6.0, id="four seconds before, where it is long"),
+        pytest.param(50, (0, 0), 9.0, id="a second before, where it is over at once"),
+        pytest.param(58, (5, 15), 59.5, id="too late for this tick"),
+    ],
+)
+def test_a_fault_spans_a_tick(second: float, hold: tuple[float, float], wait: float) -> None:
+    assert until_minute(T0 + second, replace(FAULTS["etcd-set-back"], hold=hold)) == wait
