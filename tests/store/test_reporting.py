@@ -292,14 +292,6 @@ class TestPruning:
         await world.sql("UPDATE runs SET finished_at = now() - interval '2 hours' WHERE state = 'Missed'")
         assert await world.ledger.prune(world.epoch, older_than=timedelta(hours=1)) == 8
 
-    async def test_the_audit_trail_is_kept_for_a_month(self, world: World) -> None:
-        await ended_run(world)
-        entries = await world.value("SELECT count(*) FROM run_events")
-        await world.sql("UPDATE run_events SET timestamp = now() - interval '29 days' WHERE status <> 'Planned'")
-        await world.sql("UPDATE run_events SET timestamp = now() - interval '31 days' WHERE status = 'Planned'")
-        await world.ledger.prune(world.epoch, older_than=timedelta(hours=1))
-        assert await world.value("SELECT count(*) FROM run_events") == entries - 1
-
     async def test_a_tombstone_goes_when_its_last_run_has_gone(self, world: World) -> None:
         item = declared(expression="@every 2s")
         await self.prunable(world, item)

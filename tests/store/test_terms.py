@@ -31,6 +31,7 @@ METHODS: dict[str, Callable[[PostgresLedger, int], Awaitable[object]]] = {
     "drop_partitions": lambda ledger, epoch: ledger.drop_partitions(epoch, audit=timedelta(9), job_logs=timedelta(9)),
     "tend_gate": lambda ledger, epoch: ledger.tend_gate(epoch),
     "note_resource_version": lambda ledger, epoch: ledger.note_resource_version(epoch, 1),
+    "begin_to_reconcile": lambda ledger, epoch: ledger.begin_to_reconcile(epoch),
     "reconcile_incarnation": lambda ledger, epoch: ledger.reconcile_incarnation(epoch, [], []),
 }
 
