@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tests.simulation.crew import Crew
-from tests.simulation.run import Outcome, quiet, run_seed, telling
+from tests.simulation.run import Outcome, quiet, run_seed, run_world, telling
 from tests.simulation.sabotage import NOTHING, SABOTAGES
+from tests.simulation.stories import STORIES
 
 
 def main(argv: Sequence[str]) -> int:
     asked = _arguments(argv)
     if asked.seed is not None:
-        return _one(asked.seed, asked.sabotage, trace=asked.trace)
+        return _one(asked)
     first, _, end = asked.seeds.partition("..")
     return _many(range(int(first), int(end)), asked.sabotage, jobs=asked.jobs)
 
@@ -25,16 +26,23 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", default="0..2000", help="first..end, the end not included")
     parser.add_argument("--seed", type=int, help="this one alone")
+    parser.add_argument("--story", choices=sorted(STORIES), help="with --seed: with the faults of this story")
     parser.add_argument("--trace", action="store_true", help="with --seed: tell its story")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="switch a guard off: then seeds must fail")
+    parser.add_argument("--unguarded", action="store_true", help="with --story: without the guard that it is about")
     return parser.parse_args(argv)
 
 
-def _one(seed: int, sabotage: str | None, *, trace: bool) -> int:
-    (telling if trace else quiet)()
-    outcome = run_seed(seed, traced=trace, sabotage=SABOTAGES[sabotage] if sabotage else NOTHING)
-    if trace:
+def _one(asked: argparse.Namespace) -> int:
+    seed = asked.seed
+    (telling if asked.trace else quiet)()
+    if asked.story:
+        world = STORIES[asked.story].world(seed, guarded=not asked.unguarded, traced=asked.trace)
+        outcome = run_world(world)
+    else:
+        outcome = run_seed(seed, traced=asked.trace, sabotage=SABOTAGES.get(asked.sabotage, NOTHING))
+    if asked.trace:
         sys.stdout.write(outcome.story)
     for failure in outcome.failures:
         print(f"FAILED seed {seed}: {failure}")

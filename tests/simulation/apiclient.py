@@ -32,7 +32,7 @@ class WatchWeather:
 
 
 class SimApi:
-    """The methods of `K8sApi` that the adapters use."""
+    """The methods of `K8sApi` that the adapters use. Whatever form of the answer they accept, they get it whole."""
 
     def __init__(self, server: ApiServer, process: Process, way: Way, watches: Watches) -> None:
         self._server = server
@@ -54,17 +54,20 @@ class SimApi:
         content: Content = Content.JSON,
         query: Mapping[str, str] | None = None,
         manner: Manner = PLAIN,
+        accept: str | None = None,
     ) -> dict[str, Any]:
         what = f"{verb} {_short(place, body)}"
         sent = Request(verb, place, body, content, query or {})
         return await self._way.ask(what, lambda: self._server.handle(self._process.name, sent))
 
-    async def pages(self, place: Place, query: Mapping[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
+    async def pages(
+        self, place: Place, query: Mapping[str, str] | None = None, *, accept: str | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
         yield await self.request("GET", place, query=query)
 
     @asynccontextmanager
     async def stream(
-        self, place: Place, query: Mapping[str, str], *, silence_seconds: float
+        self, place: Place, query: Mapping[str, str], *, silence_seconds: float, accept: str | None = None
     ) -> AsyncIterator[AsyncIterator[Body]]:
         self._process.check()
         watch = self._watches.open(where(place.path).kind, int(query.get("resourceVersion") or 0))

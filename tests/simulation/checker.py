@@ -44,8 +44,6 @@ class Facts:
     let_go_by: str = ""
     pods: int = 0
     end: str | None = None
-    noted: bool = False
-    """The job controller has written a start time."""
     gone: bool = False
     stripped: bool = False
     """Somebody took our finalizer off: then nobody may have seen its end."""
@@ -97,7 +95,6 @@ class Checker:
         if not new["spec"].get("suspend") and not deleting and facts.let_go_at is None:
             facts.let_go_at, facts.let_go_by = self.world.now(), actor
             self._let_go(facts)
-        facts.noted = facts.noted or "startTime" in (new.get("status") or {})
         if facts.end is None and ended(new):
             facts.end = next(one["type"] for one in new["status"]["conditions"])
 
@@ -139,6 +136,9 @@ class Checker:
         schedule = self.world.book.schedules.get(facts.owner)  # type: ignore[arg-type]
         if schedule is None or schedule.concurrency is ConcurrencyPolicy.ALLOW:
             return
+        row = self._row_bound_to(facts.uid)
+        if row is not None and row.bound_at is not None and row.bound_at <= schedule.effective_at:
+            return  # It was bound under the policy before.
         for other in self.jobs.values():
             if other is facts or other.owner != facts.owner or other.let_go_at is None or other.let_go_by == "people":
                 continue
@@ -149,10 +149,8 @@ class Checker:
         pods = self.world.server.objects["pods"].values()
         mine = [pod for pod in pods if pod["metadata"]["labels"]["batch.kubernetes.io/controller-uid"] == facts.uid]
         running = any(pod["status"]["phase"] == "Pending" for pod in mine)
-        if self.losses and (facts.gone or (facts.deleted_by and not facts.noted)):
-            # Its uid went with the commits, or nothing but its pods can tell that it was let go before its deletion:
-            # the quarantine does not look for those.
-            return False
+        if self.losses and facts.deleted_by:
+            return False  # One lock a schedule: of two runs that a loss shows being deleted, it guards the pods of one.
         return running or (facts.end is None and not facts.gone)
 
     def _row_bound_to(self, uid: str) -> AttemptRow | None:
@@ -219,7 +217,7 @@ class Checker:
         for row in self.world.book.attempts.rows.values():
             if not row.state.is_open:
                 self._truth(row)
-        for words in uncovered(self.world.book, now, calm_since=self.healed_at or now, losses=self.losses):
+        for words in uncovered(self.world.book, now, changed=self.world.people.edited, losses=self.losses):
             self.fail(words)
         self._truth_of_jobs()
         self._punctual()
@@ -262,9 +260,11 @@ class Checker:
         return {job_name(*parts, suffix) for suffix in range(row.name_suffix + 1)}
 
     def _excused(self, row: AttemptRow) -> bool:
-        """The stale verdict that the documentation names."""
+        """The stale verdict that the documentation names; what overruled it was lost, and its Job is gone."""
         reopened = row.reason in {Reason.SPEC_CHANGED, Reason.SCHEDULE_SUSPENDED}
-        return self.losses > 0 and reopened
+        started = self.started.get(str(row.key.run_id), [])
+        by_hand = any(self.jobs[uid].let_go_by == "people" for uid in started)
+        return self.losses > 0 and (reopened or by_hand)
 
     def _truth_of_jobs(self) -> None:
         """Each Job that ran is the one that its row names."""
@@ -281,6 +281,9 @@ class Checker:
         if rows:
             return self.losses > 0 and (rows[0].state is AttemptState.UNKNOWN or self._excused(rows[0]))
         state = self.world.book.states.get(facts.owner)  # type: ignore[arg-type]
+        schedule = self.world.book.schedules.get(facts.owner)  # type: ignore[arg-type]
+        if self.losses and schedule is not None and schedule.deleted_at is not None:
+            return True  # An object that is gone owes nobody the rows of its past.
         return state is None or facts.tick is None or (state.pruned_through or facts.tick) >= facts.tick
 
     def _punctual(self) -> None:

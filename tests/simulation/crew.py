@@ -8,8 +8,9 @@ from concurrent.futures import ProcessPoolExecutor
 from types import TracebackType
 from typing import Self
 
-from tests.simulation.run import Outcome, quiet, run_seed
+from tests.simulation.run import Outcome, quiet, run_seed, run_world
 from tests.simulation.sabotage import NOTHING, SABOTAGES
+from tests.simulation.stories import STORIES
 
 _CHUNK = 10
 
@@ -47,6 +48,10 @@ class Crew:
                     return outcome
         return None
 
+    def story(self, name: str, seeds: Sequence[int], *, guarded: bool) -> list[Outcome]:
+        """Tell a story with each of these seeds."""
+        return self._pool.submit(_tell, name, seeds, guarded=guarded).result()
+
     def with_guards(self, seed: int, sabotage: str) -> Outcome:
         """Run a seed in the circumstances of a sabotage, with every guard in its place."""
         return self._pool.submit(_run_guarded, seed, sabotage).result()
@@ -54,6 +59,10 @@ class Crew:
 
 def _run(seeds: Sequence[int], sabotage: str | None) -> list[Outcome]:
     return [run_seed(seed, sabotage=SABOTAGES[sabotage] if sabotage else NOTHING) for seed in seeds]
+
+
+def _tell(name: str, seeds: Sequence[int], *, guarded: bool) -> list[Outcome]:
+    return [run_world(STORIES[name].world(seed, guarded=guarded)) for seed in seeds]
 
 
 def _run_guarded(seed: int, sabotage: str) -> Outcome:

@@ -33,6 +33,7 @@ _VERBS = (
     "bad template",
     "squat",
     "strip",
+    "policy",
 )
 
 
@@ -44,7 +45,7 @@ class People:
     chance: random.Random
     plans: dict[str, Plan] = field(default_factory=dict)
     edited: set[str] = field(default_factory=set)
-    """UIDs of objects that were changed after their creation."""
+    """UIDs of objects that were changed before the end."""
     meddled: set[str] = field(default_factory=set)
     """UIDs of Jobs that somebody let go by hand."""
     triggers: int = 0
@@ -78,6 +79,8 @@ class People:
             case "edit":
                 every = self.chance.choice((2, 3, 5))
                 self._spec(name, {"schedule": f"@every {every}s"})
+            case "policy":
+                self._spec(name, {"concurrencyPolicy": self.chance.choice(("Allow", "Forbid", "Replace"))})
             case "break":
                 self._spec(name, {"schedule": "99 99 * * *"})
             case "bad template":
@@ -90,16 +93,16 @@ class People:
                 self.triggers += 1
                 self._annotate(name, f"t{self.triggers}")
             case "delete" | "recreate":
-                self._delete(name)
+                self.delete(name)
             case _:
                 self._meddle(verb, body["metadata"]["uid"])
 
-    def _spec(self, name: str, changes: Mapping[str, Any]) -> None:
+    def _spec(self, name: str, changes: Mapping[str, Any], *, noted: bool = True) -> None:
         key = (NAMESPACE, name)
         new = self.world.server.edit(
             ACTOR, names.PLURAL, key, lambda body: {**body, "spec": {**body["spec"], **changes}}
         )
-        if new is not None:
+        if new is not None and noted:
             self.edited.add(new["metadata"]["uid"])
 
     def _annotate(self, name: str, value: str) -> None:
@@ -108,7 +111,7 @@ class People:
 
         self.world.server.edit(ACTOR, names.PLURAL, (NAMESPACE, name), changed)
 
-    def _delete(self, name: str) -> None:
+    def delete(self, name: str) -> None:
         self.world.server.delete(ACTOR, Where(names.PLURAL, NAMESPACE, name, None), {})
 
     def _meddle(self, verb: str, owner: str) -> None:
@@ -152,9 +155,9 @@ class People:
             if self.world.server.find(names.PLURAL, NAMESPACE, name) is None:
                 continue
             if number == 0 and self.chance.random() < 0.3:
-                self._delete(name)
+                self.delete(name)
             else:
-                self._spec(name, {"suspend": True})
+                self._spec(name, {"suspend": True}, noted=False)
 
 
 def job_of(plan: Plan, image: str = "busybox") -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tests.simulation.ledger.sim_ledger import SimLedger
 from ticklock.domain.lease import LeaseTimes
 from ticklock.engine.dispatcher import Dispatcher
 from ticklock.engine.elector import Clocks, Elector, Term
+from ticklock.engine.gatekeeper import Gatekeeper
 from ticklock.engine.leadership import LeaderSettings, Leadership
 from ticklock.engine.lookup import Lookup
 from ticklock.engine.loops import Stop
@@ -28,8 +29,11 @@ from ticklock.kube.feed import FeedTimes, KubeJobFeed
 from ticklock.kube.jobs import KubeJobs
 from ticklock.kube.lease import KubeLease
 from ticklock.kube.objects import KubeObjects
+from ticklock.kube.pods import KubePods
 from ticklock.kube.resources import SCHEDULED_JOBS
 from ticklock.ports import Jobs, Ledger
+
+_LEASE = ("ticklock-system", "ticklock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +104,18 @@ def wire(parts: Parts) -> Replica:
     meter, hints, clock = NoMeter(), Hints(), parts.monotonic
     ledger: Ledger = parts.ledger
     jobs, objects = parts.wrap_jobs(KubeJobs(parts.api)), KubeObjects(parts.api)  # type: ignore[arg-type]  # a stand-in
+    pods = KubePods(parts.api)  # type: ignore[arg-type]  # a stand-in
     now, lookup = parts.ledger.now, Lookup(ledger, jobs)
     heart = Heart(ledger, meter, monotonic=clock)
     leadership = Leadership(
         ledger=ledger,
         jobs=jobs,
         objects=objects,
-        events=KubeEvents(parts.api, instance=parts.pod),  # type: ignore[arg-type]  # a stand-in
+        events=KubeEvents(parts.api, instance=parts.pod, lease=_LEASE),  # type: ignore[arg-type]  # a stand-in
         job_feed=KubeJobFeed(parts.api, FeedTimes(relist=knobs.relist_jobs)),  # type: ignore[arg-type]  # a stand-in
         object_feed=SimObjectFeed(parts.api, SCHEDULED_JOBS.all()),
+        pods=pods,
+        pod_feed=None,
         wakeups=hints,
         meter=meter,
         lookup=lookup,
@@ -119,9 +126,19 @@ def wire(parts: Parts) -> Replica:
         monotonic=clock,
         chance=parts.chance.random,
     )
-    elector = _elector(parts)
-    leadership.trusted = lambda: elector.leading
+    lease = KubeLease(parts.lease_api, *_LEASE)  # type: ignore[arg-type]  # a stand-in
+    elector = _elector(parts, lease)
+    leadership.trusted, leadership.take_fall = lambda: elector.leading, lease.take_fall
     heart.leading, heart.on_gap = leadership.is_current, leadership.look_again
+    gatekeeper = Gatekeeper(
+        ledger=ledger,
+        pods=pods,
+        wakeups=hints,
+        meter=meter,
+        claim=knobs.claim,
+        slots=asyncio.Semaphore(knobs.launchers),
+        monotonic=clock,
+    )
     dispatcher = Dispatcher(
         ledger=ledger,
         jobs=jobs,
@@ -134,6 +151,7 @@ def wire(parts: Parts) -> Replica:
         launchers=knobs.launchers,
         now=now,
         next_due=heart.next_due,
+        expect=gatekeeper.expect,
         monotonic=clock,
         chance=parts.chance.random,
     )
@@ -162,6 +180,7 @@ def wire(parts: Parts) -> Replica:
         planner=Planner(ledger, hints, meter, knobs.ahead, monotonic=clock),
         stager=stager,
         dispatcher=dispatcher,
+        gatekeeper=gatekeeper,
         leadership=leadership,
         elect=_election(elector),
         monotonic=clock,
@@ -169,10 +188,9 @@ def wire(parts: Parts) -> Replica:
     )
 
 
-def _elector(parts: Parts) -> Elector:
+def _elector(parts: Parts, lease: KubeLease) -> Elector:
     clocks = Clocks(parts.monotonic, parts.wall, parts.chance.random)
-    store = KubeLease(parts.lease_api, "ticklock-system", "ticklock")  # type: ignore[arg-type]  # a stand-in
-    return Elector(store, identity=f"{parts.pod}_{parts.replica}", clocks=clocks, times=parts.knobs.lease)
+    return Elector(lease, identity=f"{parts.pod}_{parts.replica}", clocks=clocks, times=parts.knobs.lease)
 
 
 def _election(elector: Elector) -> Callable[[Work, Stop], Coroutine[Any, Any, None]]:

@@ -64,13 +64,18 @@ _TELLING: list[World] = []
 
 def run_seed(seed: int, *, traced: bool = False, sabotage: Sabotage = NOTHING, plan: Scenario | None = None) -> Outcome:
     """Run one seed to its end."""
-    random.seed(seed)  # the adapters of ticklock.kube draw their jitter from there
     plan = replace(plan or scenario(seed), **sabotage.changes)
-    world = World(plan, traced=traced, sabotage=sabotage)
+    return run_world(World(plan, traced=traced, sabotage=sabotage))
+
+
+def run_world(world: World) -> Outcome:
+    """Let one world live to its end."""
+    seed = world.scenario.seed
+    random.seed(seed)  # the adapters of ticklock.kube draw their jitter from there
     _TELLING[:] = [world]
     gc.disable()
     try:
-        with sabotage:
+        with world.sabotage:
             _live(world)
     finally:
         gc.enable()

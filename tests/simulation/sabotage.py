@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from tests.simulation.ledger import binding, candidates, quarantine, reporting, staging
+from tests.simulation.ledger import binding, candidates, quarantine, recording, reporting, staging
 from tests.simulation.ledger.chronicle import Tx
 from tests.simulation.ledger.rows import AttemptRow
 from tests.simulation.ledger.sim_ledger import SimLedger
@@ -51,6 +51,8 @@ class Sabotage:
     jobs: Callable[[Any], Any] | None = None
     changes: dict[str, Any] = field(default_factory=dict)
     """What of the scenario must be so that the guard is needed at all."""
+    arrange: Callable[[Any], None] | None = None
+    """Puts faults into a World in place of those that it would draw."""
 
     def on_jobs(self, jobs: Jobs) -> Jobs:
         return jobs if self.jobs is None else self.jobs(jobs)
@@ -180,9 +182,9 @@ def _forgets_witness(owner: Any, scheduled: Any, *, is_tick: bool) -> bool:
     return False
 
 
-def _adopts(tx: Tx, jobs: Sequence[JobView], objects: Any) -> list[Leftover]:
+def _adopts(tx: Tx, jobs: Sequence[JobView], objects: Any, *, set_back: bool) -> list[Leftover]:
     """Let suspended Jobs stand as they are found."""
-    del tx, jobs, objects
+    del tx, jobs, objects, set_back
     return []
 
 
@@ -196,6 +198,10 @@ def _bound_again(tx: Tx, *, ttl: timedelta, limit: int) -> list[Any]:
             tx.book.attempts.put(row.key, replace(row, stage=row.stage + 1, **anew, **free))
     del ttl, limit
     return []
+
+
+def _no_late_lock(tx: Tx, row: AttemptRow) -> None:
+    del tx, row
 
 
 def _always_free(tx: Tx, item: Any) -> bool:
@@ -215,14 +221,14 @@ def _unbound_is_odd(job: JobView, row: RowView | None) -> bool:
     return contradict(job, row) or (job.suspended and row is not None and row.job_uid is None)
 
 
-async def _deletes_at_sight(jobs: Jobs, ledger: Ledger, leftover: Leftover) -> bool:
+async def _deletes_at_sight(jobs: Jobs, ledger: Ledger, leftover: Leftover) -> unstaging.Fate:
     """Un-stage without looking at what stands after the deletion."""
     del ledger
     job = await jobs.read(leftover.namespace, leftover.job_name)
     if job is not None and job.uid == leftover.job_uid:
         await jobs.delete(job, only_if_unchanged=False)
         await jobs.release(job.namespace, job.name, job.uid)
-    return True
+    return unstaging.Fate.NEVER_STARTED
 
 
 class _GoneError(Exception):
@@ -314,6 +320,11 @@ SABOTAGES: dict[str, Sabotage] = {
         "a launch under way meets a run that is planned",
         ((quarantine, "_unstage_unbound", _adopts),),
         changes={**_LOST_AND_LATE, "schedules": _of("Forbid")},
+    ),
+    "lock at an uncertain end": Sabotage(
+        "a run that began without a lock leaves its pods unguarded",
+        ((recording, "_take_suspect", _no_late_lock),),
+        changes={**_LONG, "people": 16, "schedules": _of("Allow")},
     ),
     "Forbid without lock and look": Sabotage(
         "runs overlap", ((binding, "_take_lock", _always_free), (candidates, "_blocker", _no_blocker))

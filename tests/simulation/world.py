@@ -144,7 +144,7 @@ class World:
         for member in self.members:
             self.start(member)
         self.people.begin()
-        self._plan_faults()
+        (self.sabotage.arrange or World._plan_faults)(self)
         await asyncio.sleep(self.scenario.trouble)
         self._heal()
         await asyncio.sleep(self.scenario.recovery)

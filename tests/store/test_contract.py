@@ -12,10 +12,11 @@ import pytest
 from tests.simulation.ledger.bench import SimWorld
 from tests.store.makers import broken, declared, edited, finished, job, key_of, now, seconds, started
 from tests.store.world import AHEAD, TTL, World, ending, with_job
-from ticklock.domain.errors import Superseded, Unready
+from ticklock.domain.errors import Superseded, Transient, Unready
 from ticklock.domain.model import AttemptState, ConcurrencyPolicy, Declared, JobUid
 from ticklock.domain.reasons import Reason
 from ticklock.ports import Ending, JobView, Launch, Standing
+from ticklock.store.witnesses import STRIDE
 
 FORBID, REPLACE = ConcurrencyPolicy.FORBID, ConcurrencyPolicy.REPLACE
 
@@ -540,6 +541,18 @@ async def test_in_quarantine_nothing_is_decided(both: World) -> None:
     assert (await ledger.pulse(leading=True)).quarantined is not None
 
 
+async def test_lists_from_another_life_of_the_database_open_no_gate(both: World) -> None:
+    item = declared(expression="@every 9s")
+    await both.store(item)
+    await both.lose_incarnation()
+    assert await both.ledger.begin_to_reconcile(both.epoch) == await both.ledger.begin_to_reconcile(both.epoch)
+    with pytest.raises(Transient, match="listed again"):
+        await both.ledger.reconcile_incarnation(both.epoch, [], [item], life="of another life")
+    assert (await both.ledger.pulse(leading=True)).quarantined is not None
+    assert await lift(both, [], [item]) == []
+    assert (await both.ledger.pulse(leading=True)).quarantined is None
+
+
 async def test_in_quarantine_a_suspended_job_is_taken_away_and_its_run_planned_anew(both: World) -> None:
     item = declared(expression="@every 9s")
     await both.store(item)
@@ -591,7 +604,7 @@ async def test_what_the_witness_covers_is_unknown_and_never_run(both: World) -> 
     await lift(both, [], [seen])
     assert (await both.verdicts())[:2] == [("Unknown", "LedgerLost")] * 2
     state = await both.state_of(item)
-    assert (state.ledger_seq, state.last_launched_tick) == (7, item.created_at + seconds(6))
+    assert (state.ledger_seq, state.last_launched_tick) == (STRIDE + 7, item.created_at + seconds(6))
     assert state.cursor >= item.created_at + seconds(6)
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from tests.simulation.ledger.rows import (
     AttemptRow,
+    ClosureRow,
     ClusterRow,
     LockName,
     LockRow,
@@ -119,6 +120,7 @@ class Book:
         self.logs: Table[AttemptKey, LogRow] = Table(journal)
         self.trail: Table[RunId, tuple[str, ...]] = Table(journal)
         self.outbox: Table[int, ObjectEvent] = Table(journal)
+        self.closures: Table[int, ClosureRow] = Table(journal)
         self.commits = 0
         self.in_force: dict[ScheduleUid, list[Period]] = {}
         """Which expression was in force from when on; for the checker alone, and never undone."""

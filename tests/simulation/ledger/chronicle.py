@@ -17,6 +17,7 @@ from ticklock.domain.reasons import Reason
 from ticklock.ports import ObjectEvent
 
 _QUIET = frozenset({Reason.PLANNED, Reason.STAGED, Reason.BOUND, Reason.WAITING_FOR_RUN})
+"""Of those that the simulation writes."""
 _WARNING = frozenset({AttemptState.FAILED, AttemptState.MISSED, AttemptState.UNKNOWN})
 
 
@@ -41,6 +42,10 @@ class Tx:
         """`decision` of store/session.py."""
         if self.who.watch.alarmed:
             raise Unready(f"{Reason.CLOCK_STEP}: the database's clock stepped")
+        self.reconciled()
+
+    def reconciled(self) -> None:
+        """`reconciled` of store/session.py: the gate, whatever the clock says."""
         row = self.book.clusters.get(self.book.cluster)
         if row is None or row.incarnation != self.book.incarnation or row.quarantine_reason is not None:
             raise Unready(f"{Reason.QUARANTINE}: the database has restarted or was replaced")
@@ -78,7 +83,7 @@ def chronicle(tx: Tx, entries: Sequence[Entry], *, report: bool = True) -> None:
 
 def announce(
     tx: Tx,
-    ref: ObjectRef,
+    ref: ObjectRef | None,
     kind: str,
     reason: Reason,
     *,

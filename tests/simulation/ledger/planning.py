@@ -122,6 +122,9 @@ def _reopen(tx: Tx, key: RunId, new: NewRun) -> bool:
     skipped = row.state is AttemptState.SKIPPED and row.reason in _REOPENED
     if not skipped or row.job_uid is not None or row.scheduled_time <= tx.now:
         return False
+    launched = tx.book.states[row.uid].last_launched_tick
+    if launched is not None and launched >= row.scheduled_time:
+        return False
     again = replace(
         row,
         state=AttemptState.PLANNED,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.simulation.ledger.chronicle import Entry, Tx, begin_log, chronicle
-from tests.simulation.ledger.recording import record, witness
+from tests.simulation.ledger.chronicle import Entry, Tx, begin_log, chronicle, judge
+from tests.simulation.ledger.recording import record_all, witness
 from tests.simulation.ledger.rows import AttemptRow, RunRow, ScheduleRow, StateRow
 from ticklock.domain.model import AttemptKey, AttemptState, ObjectRef, RunState, ScheduleUid, run_id, tick_key
 from ticklock.domain.reasons import Reason
@@ -39,15 +40,52 @@ def ensure_owners(tx: Tx, jobs: Iterable[JobView]) -> None:
             tx.book.states.put(uid, StateRow(cursor=tx.now))
 
 
-def rebuild(tx: Tx, job: JobView) -> bool:
+def in_order(jobs: Iterable[JobView]) -> list[JobView]:
+    """Jobs of ours by run and attempt."""
+    keyed = [(job.key, job) for job in jobs if job.key is not None]
+    return [job for _, job in sorted(keyed, key=lambda pair: (str(pair[0].run_id), pair[0].n, pair[1].uid))]
+
+
+def rebuild_all(tx: Tx, jobs: Sequence[JobView], suspect: Callable[[JobView], bool]) -> Counter[str]:
+    """Rebuild what was started, record what has ended; an earlier attempt's end before the next one is looked at."""
+    begun = [job for job in jobs if not job.suspended]
+    attempts_of = Counter(job.key.run_id for job in begun if job.key is not None)
+    rebuilt, alone, recorded = 0, list[JobView](), set[AttemptKey]()
+    for job in begun:
+        if not job.deleting or job.started_at is not None:
+            rebuilt += rebuild(tx, job, suspect=suspect(job))
+        if job.key is not None and attempts_of[job.key.run_id] > 1:
+            recorded |= record_ended(tx, [job])
+        else:
+            alone.append(job)
+    recorded |= record_ended(tx, alone)
+    return Counter(launched=max(rebuilt - len(recorded), 0), recorded=len(recorded))
+
+
+def rebuild(tx: Tx, job: JobView, *, suspect: bool = False) -> bool:
     owner = tx.book.schedules.get(ScheduleUid(job.owner_uid or ""))
     if job.key is None or owner is None or owner.ref.namespace != job.namespace:
         return False
     current = tx.book.attempts.get(job.key)
     if current is not None and not _to_rebuild(current, job):
         return False
-    _write(tx, job, job.key, current)
+    if not _make_way(tx, job, job.key):
+        return False
+    _write(tx, job, job.key, current, suspect=suspect)
     return True
+
+
+def _make_way(tx: Tx, job: JobView, key: AttemptKey) -> bool:
+    """A run has one open attempt: an earlier, planned one is over where a later one was started."""
+    open_ones = tx.book.attempts.open.values()
+    other = next((row for row in open_ones if row.key.run_id == key.run_id and row.key.n != key.n), None)
+    if other is None:
+        return True
+    if other.key.n > key.n or other.state is not AttemptState.PLANNED:
+        return False
+    message = f"attempt {key.n} of this run was found started, so this one is over"
+    ref = ObjectRef(job.namespace, job.owner_name or "", ScheduleUid(job.owner_uid or ""))
+    return bool(judge(tx, [Entry(other.key, ref, Reason.LEDGER_LOST, message, AttemptState.UNKNOWN)]))
 
 
 def _to_rebuild(current: AttemptRow, job: JobView) -> bool:
@@ -58,7 +96,7 @@ def _to_rebuild(current: AttemptRow, job: JobView) -> bool:
     return False
 
 
-def _write(tx: Tx, job: JobView, key: AttemptKey, current: AttemptRow | None) -> None:
+def _write(tx: Tx, job: JobView, key: AttemptKey, current: AttemptRow | None, *, suspect: bool) -> None:
     ref = ObjectRef(job.namespace, job.owner_name or "", ScheduleUid(job.owner_uid or ""))
     scheduled = job.scheduled_time or tx.now
     run = tx.book.runs.get(key.run_id) or RunRow(
@@ -68,7 +106,7 @@ def _write(tx: Tx, job: JobView, key: AttemptKey, current: AttemptRow | None) ->
     tx.book.runs.put(run.id, running)
     is_tick = (job.run_key or "").startswith("tick:")
     base = current or AttemptRow(key, ref.uid, AttemptState.LAUNCHED, is_tick, scheduled, scheduled, 1, 0)
-    row = replace(base, **_launched(tx, job, base))
+    row = replace(base, suspect=base.suspect or suspect, **_launched(tx, job, base))
     tx.book.attempts.put(key, row)
     witness(tx, [row])
     begin_log(tx, key)
@@ -96,10 +134,9 @@ def _launched(tx: Tx, job: JobView, base: AttemptRow) -> dict[str, Any]:
     }
 
 
-def record_ended(tx: Tx, jobs: Sequence[JobView]) -> None:
+def record_ended(tx: Tx, jobs: Sequence[JobView]) -> set[AttemptKey]:
     endings = [ending for job in jobs if not job.suspended and (ending := _ending(job)) is not None]
-    if endings:
-        record(tx, endings)
+    return record_all(tx, endings) if endings else set()
 
 
 def _ending(job: JobView) -> Ending | None:

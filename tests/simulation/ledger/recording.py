@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,10 +50,16 @@ def witness(tx: Tx, rows: Iterable[AttemptRow]) -> None:
 
 
 def record(tx: Tx, endings: Sequence[Ending]) -> int:
+    tx.reconciled()
+    return len(record_all(tx, endings))
+
+
+def record_all(tx: Tx, endings: Sequence[Ending]) -> set[AttemptKey]:
+    """`record_locked`: also within a quarantine. Return the attempts for which it was news."""
     rows = [row for ending in endings if (row := _end(tx, ending)) is not None]
     if rows:
-        _follow(tx, rows)
-    return len(rows)
+        _follow(tx, rows, {ending.key for ending in endings if ending.never_let_go})
+    return {row.key for row in rows}
 
 
 def _end(tx: Tx, ending: Ending) -> AttemptRow | None:
@@ -78,9 +84,9 @@ def _end(tx: Tx, ending: Ending) -> AttemptRow | None:
     return ended
 
 
-def _follow(tx: Tx, rows: Sequence[AttemptRow]) -> None:
+def _follow(tx: Tx, rows: Sequence[AttemptRow], never: Collection[AttemptKey]) -> None:
     entries = [entry_of(tx, row, row.reason or Reason.JOB_VANISHED, row.message, state=row.state) for row in rows]
-    witness(tx, [row for row in rows if row.launched_at is not None or row.state is not AttemptState.STOPPED])
+    witness(tx, [row for row in rows if row.launched_at is not None or row.key not in never])
     advance_ledger(tx, [row.uid for row in rows])
     _note_successes(tx, rows)
     release_locks(tx, [row.key for row in rows if row.state in _CERTAIN])

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.simulation.ledger.candidates import ACTIVE
 from tests.simulation.ledger.chronicle import Tx
+from tests.simulation.ledger.closures import told
 from tests.simulation.ledger.rows import AttemptRow, RunRow
 from ticklock.domain.model import AttemptKey, AttemptState, JobUid, RunState, ScheduleUid
 from ticklock.ports import ActiveJob, LastRun, ObjectEvent, Release, Report
@@ -32,6 +33,7 @@ def reports(tx: Tx, epoch: int, *, limit: int) -> list[Report]:
 
 def _report(tx: Tx, uid: ScheduleUid) -> Report:
     schedule, state = tx.book.schedules[uid], tx.book.states[uid]
+    closure = told(tx)
     planned = [
         row.scheduled_time
         for row in tx.book.attempts.of(uid)
@@ -63,6 +65,8 @@ def _report(tx: Tx, uid: ScheduleUid) -> Report:
         last_run=_last_run(tx, uid, _NOT_BEGUN),
         last_ended=_last_run(tx, uid, _NOT_ENDED),
         now=tx.now,
+        closed_reason=closure.reason if closure else None,
+        closed_message=f"nothing is launched since {closure.closed_at:%FT%TZ}: {closure.cause}" if closure else "",
     )
 
 
@@ -127,6 +131,12 @@ def released(tx: Tx, epoch: int, keys: Sequence[AttemptKey]) -> None:
         row = tx.book.attempts.get(key)
         if row is not None and row.record_seq is not None and row.released_at is None:
             tx.book.attempts.put(key, replace(row, released_at=tx.now))
+
+
+def release_again(tx: Tx, key: AttemptKey, uid: JobUid) -> None:
+    row = tx.book.attempts.get(key)
+    if row is not None and row.job_uid == uid and row.released_at is not None:
+        tx.book.attempts.put(key, replace(row, released_at=None, absent_at=None))
 
 
 def absent(tx: Tx, keys: Sequence[AttemptKey]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from ticklock.domain.model import (
     AttemptState,
     ConcurrencyPolicy,
     JobUid,
+    LaunchPolicy,
     ObjectRef,
     RunId,
     RunState,
@@ -25,7 +26,9 @@ from ticklock.domain.reasons import Reason
 class ClusterRow:
     incarnation: str | None = None
     quarantine_reason: str | None = None
+    set_back_at: datetime | None = None
     highest_resource_version: int = 0
+    highest_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class TermRow:
 class ReplicaRow:
     heartbeat: datetime
     leader: bool
+    pod: str = ""
+    clock_step: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class ScheduleRow:
     job_template: Mapping[str, Any] | None = None
     problem_reason: str | None = None
     problem_message: str | None = None
+    launch_policy: LaunchPolicy = LaunchPolicy.JOB
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,18 @@ class LockRow:
 class LogRow:
     status: str
     remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClosureRow:
+    reason: Reason
+    cause: str
+    closed_at: datetime
+    opened_at: datetime | None = None
+    opened_how: Reason | None = None
+    told: bool = False
+    counted: bool = False
+    settled: Mapping[str, int] = field(default_factory=dict)
 
 
 HELD = timedelta(seconds=300)

@@ -132,6 +132,7 @@ def _upsert(tx: Tx, item: Declared) -> None:
         queue=rule.queue,
         priority=int(rule.priority),
         job_template=rule.job_template,
+        launch_policy=rule.launch_policy,
     )
     tx.book.schedules.put(item.ref.uid, row)
 
@@ -157,7 +158,7 @@ def _store_edit(tx: Tx, item: Declared, row: ScheduleRow) -> list[Leftover]:
     _upsert(tx, item)
     leftovers = _revise(tx, item)
     until = max(tx.now, cursor)
-    _plan_gap(tx, item, until)
+    _plan_gap(tx, item, max(tx.now, tx.book.states[item.ref.uid].pruned_through or tx.now), until)
     state = tx.book.states[item.ref.uid]
     tx.book.states.put(item.ref.uid, replace(state, cursor=max(state.cursor, until), next_tick=next_tick(item, until)))
     _tell_problem(tx, item)
@@ -209,13 +210,13 @@ def _verdict(tx: Tx, item: Declared, row: AttemptRow) -> Entry | None:
     return None
 
 
-def _plan_gap(tx: Tx, item: Declared, until: datetime) -> None:
-    """Plan the new timetable's ticks that the old cursor has already passed."""
+def _plan_gap(tx: Tx, item: Declared, begin: datetime, until: datetime) -> None:
+    """Plan the new timetable's ticks that the old cursor has already passed, but nothing that was pruned."""
     rule = item.rule
-    if rule is None or rule.suspend or until <= tx.now:
+    if rule is None or rule.suspend or until <= begin:
         return
     timetable = timetable_of(rule.expression, rule.time_zone, item.created_at)
-    gap = plan(timetable, cursor=tx.now, now=tx.now, horizon=until - tx.now, deadline=rule.starting_deadline)
+    gap = plan(timetable, cursor=begin, now=tx.now, horizon=until - tx.now, deadline=rule.starting_deadline)
     insert_runs(tx, new_runs(tx.book.schedules[item.ref.uid], gap))
 
 

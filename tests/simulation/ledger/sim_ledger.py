@@ -9,6 +9,7 @@ from uuid import UUID
 
 from tests.simulation.ledger import (
     binding,
+    closures,
     deletion,
     quarantine,
     rebuilding,
@@ -22,7 +23,7 @@ from tests.simulation.ledger.book import Book
 from tests.simulation.ledger.chronicle import Tx, Who
 from tests.simulation.ledger.planning import plan_due
 from ticklock.domain.clock import ClockWatch, Sample
-from ticklock.domain.model import AttemptKey, Declared, JobUid, ObjectRef
+from ticklock.domain.model import AttemptKey, Declared, JobUid, ObjectRef, PodUid
 from ticklock.domain.reasons import Reason
 from ticklock.ports import (
     BindOutcome,
@@ -30,10 +31,14 @@ from ticklock.ports import (
     Bound,
     Ending,
     Expected,
+    FurtherPod,
     JobView,
     Launch,
     Leftover,
     ObjectEvent,
+    Opened,
+    PodChoice,
+    PodClaim,
     Pulse,
     Release,
     Report,
@@ -90,7 +95,9 @@ class SimLedger:
             now = self.book.clock()
             if looks_at_clock:
                 sample = Sample(asked, self._monotonic(), now)
-                self.who.watch = self.who.watch.seen(sample, wall=self._wall())
+                row = self.book.clusters.get(self.book.cluster)
+                highest = None if row is None else row.highest_time
+                self.who.watch = self.who.watch.seen(sample, wall=self._wall(), highest=highest)
             with self.book.transaction():
                 return act(Tx(self.book, self.who, now))
 
@@ -142,6 +149,24 @@ class SimLedger:
             return 0
         return await self._do("record", lambda tx: recording.record(tx, endings))
 
+    async def note_pods(self, found: Sequence[FurtherPod]) -> Mapping[PodUid, bool]:
+        """Nobody watches pods here: that is left to the store and cluster tests, as is StrictPod."""
+        assert not found
+        return {}
+
+    async def choose_pods(self, claims: Sequence[PodClaim], *, ttl: timedelta) -> Mapping[PodUid, PodChoice]:
+        assert not claims
+        return {}
+
+    async def choose_again(self, former: PodUid, claim: PodClaim, *, ttl: timedelta) -> bool:
+        raise AssertionError("no pod was ever chosen")
+
+    async def correct_pod(self, claim: PodClaim) -> None:
+        raise AssertionError("no pod was ever chosen")
+
+    async def pods_admitted(self, claims: Sequence[PodClaim]) -> None:
+        assert not claims
+
     async def rebuild_launched(self, job: JobView) -> bool:
         return await self._do("rebuild_launched", lambda tx: rebuilding.rebuild_launched(tx, job))
 
@@ -149,6 +174,11 @@ class SimLedger:
         if not keys:
             return {}
         return await self._decide("rows", lambda tx: upkeep.rows(tx, keys))
+
+    async def still_owed(self, job: JobView) -> bool:
+        if job.owner_uid is None or job.scheduled_time is None:
+            return False
+        return await self._decide("still_owed", lambda tx: upkeep.still_owed(tx, job))
 
     async def obey(self, ref: ObjectRef, standing: Standing | None) -> Sequence[Leftover]:
         return await self._decide("obey", lambda tx: deletion.obey(tx, ref, standing))
@@ -195,6 +225,9 @@ class SimLedger:
     async def suspect_locks(self, epoch: int) -> Sequence[Blocker]:
         return await self._do("suspect_locks", lambda tx: upkeep.suspect_locks(tx, epoch))
 
+    async def release_again(self, key: AttemptKey, uid: JobUid) -> None:
+        await self._do("release_again", lambda tx: reporting.release_again(tx, key, uid))
+
     async def absent(self, keys: Sequence[AttemptKey]) -> None:
         if keys:
             await self._do("absent", lambda tx: reporting.absent(tx, keys))
@@ -224,12 +257,18 @@ class SimLedger:
 
     # ------------------------------------------------------------------------------------------------------- quarantine
 
+    async def tend_gate(self, epoch: int) -> Sequence[Opened]:
+        return await self._do("tend_gate", lambda tx: closures.tend(tx, epoch))
+
     async def note_resource_version(self, epoch: int, version: int) -> bool:
         return await self._do("note_resource_version", lambda tx: quarantine.note_resource_version(tx, epoch, version))
 
+    async def begin_to_reconcile(self, epoch: int) -> str:
+        return await self._do("begin_to_reconcile", lambda tx: quarantine.begin_to_reconcile(tx, epoch))
+
     async def reconcile_incarnation(
-        self, epoch: int, jobs: Sequence[JobView], objects: Sequence[Declared]
+        self, epoch: int, jobs: Sequence[JobView], objects: Sequence[Declared], *, life: str | None = None
     ) -> Sequence[Leftover]:
         return await self._do(
-            "reconcile_incarnation", lambda tx: quarantine.reconcile_incarnation(tx, epoch, jobs, objects)
+            "reconcile_incarnation", lambda tx: quarantine.reconcile_incarnation(tx, epoch, jobs, objects, life=life)
         )

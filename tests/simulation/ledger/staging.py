@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.simulation.ledger.candidates import ACTIVE, Candidate, candidates, deferred
-from tests.simulation.ledger.chronicle import Entry, Tx, chronicle, judge
+from tests.simulation.ledger.chronicle import Entry, Tx, announce, chronicle, judge
 from tests.simulation.ledger.rows import AttemptRow
 from ticklock.domain.model import AttemptKey, AttemptState, JobUid
 from ticklock.domain.policy import Defer, Go, Judge
@@ -56,6 +56,7 @@ def _claim(tx: Tx, item: Candidate, ttl: timedelta) -> StageOrder:
         policy=schedule.concurrency.value,
         time_zone=schedule.time_zone,
         deferrals=row.deferrals,
+        launch_policy=schedule.launch_policy,
     )
 
 
@@ -103,7 +104,8 @@ def store_staged(tx: Tx, staged: Sequence[Staged]) -> list[Leftover]:
     for order, uid, name in staged:
         row = tx.book.attempts.get(order.key)
         if not _may_store(row, order, uid) or row is None:
-            lost.append(Leftover(order.ref.namespace, name, uid, order.key))
+            if row is not None and _never_bound(row, order, uid):
+                lost.append(Leftover(order.ref.namespace, name, uid, order.key))
             continue
         free: dict[str, Any] = {"claimed_by": None, "claimed_until": None, "not_before": None}
         stored = replace(row, staged_uid=uid, job_name=name, reason=Reason.STAGED, message="", **free)
@@ -120,6 +122,14 @@ def _may_store(row: AttemptRow | None, order: StageOrder, uid: JobUid) -> bool:
     return row.staged_uid in {None, uid}
 
 
+def _never_bound(row: AttemptRow, order: StageOrder, uid: JobUid) -> bool:
+    """Whether this Job can never be bound any more; not so without a row, which may be planned again."""
+    if row.job_uid == uid:
+        return False
+    other = row.staged_uid is not None and row.staged_uid != uid
+    return not row.state.is_open or row.job_uid is not None or row.stage > order.stage or other
+
+
 def _still(tx: Tx, order: StageOrder) -> AttemptRow | None:
     row = tx.book.attempts.get(order.key)
     planned = row is not None and row.state is AttemptState.PLANNED
@@ -128,7 +138,7 @@ def _still(tx: Tx, order: StageOrder) -> AttemptRow | None:
 
 def defer(tx: Tx, order: StageOrder, *, seconds: float, reason: Reason, message: str, next_suffix: bool) -> None:
     row = _still(tx, order)
-    if row is None or row.claim_token != order.token:
+    if row is None or (row.claim_token, row.claimed_by) != (order.token, tx.who.replica):
         return
     later = replace(
         row,
@@ -141,6 +151,8 @@ def defer(tx: Tx, order: StageOrder, *, seconds: float, reason: Reason, message:
         claimed_until=None,
     )
     tx.book.attempts.put(row.key, later)
+    if reason is Reason.JOB_REJECTED:
+        announce(tx, order.ref, "Warning", reason, note=f"its Job would be refused: {message}", action="Stage")
 
 
 def fail_unstarted(tx: Tx, order: StageOrder, reason: Reason, message: str) -> None:

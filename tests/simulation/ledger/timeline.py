@@ -22,16 +22,15 @@ def owed(expression: str, created: datetime, after: datetime, until: datetime) -
         second += 1
 
 
-def uncovered(book: Book, now: datetime, *, calm_since: datetime, losses: int) -> Iterator[str]:
+def uncovered(book: Book, now: datetime, *, changed: set[str], losses: int) -> Iterator[str]:
     """Ticks that were owed and have neither a run nor a verdict.
 
-    Where commits were lost, only of schedules that nobody changed before all was calm: a change whose storing was lost
-    was in force for a time that nobody can name.
+    Where commits were lost, only of schedules that nobody changed: a change whose storing was lost was in force for a
+    time that nobody can name.
     """
     for uid, periods in book.in_force.items():
         schedule = book.schedules.get(uid)
-        changed = sum(period.at < calm_since for period in periods) > 1
-        if schedule is None or (losses and (changed or schedule.deleted_at is not None)):
+        if schedule is None or (losses and (uid in changed or schedule.deleted_at is not None)):
             continue
         ends = [period.at for period in periods[1:]] + [now]
         for period, end in zip(periods, ends, strict=True):

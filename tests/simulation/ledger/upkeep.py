@@ -9,10 +9,11 @@ from datetime import timedelta
 from tests.simulation.ledger.binding import leaderless
 from tests.simulation.ledger.candidates import ACTIVE
 from tests.simulation.ledger.chronicle import Tx
+from tests.simulation.ledger.planning import cursor_of
 from tests.simulation.ledger.rows import HELD, AttemptRow, ClusterRow, LockRow, ReplicaRow, RunRow, TermRow
-from ticklock.domain.model import AttemptKey, AttemptState, JobUid, ObjectRef, RunState
+from ticklock.domain.model import AttemptKey, AttemptState, JobUid, ObjectRef, RunState, ScheduleUid
 from ticklock.domain.reasons import Reason
-from ticklock.ports import Blocker, Expected, Pulse, Release, RowView
+from ticklock.ports import Blocker, Expected, JobView, Pulse, Release, RowView
 
 _YOUNG = timedelta(seconds=30)
 _DEAD_AFTER = timedelta(seconds=60)
@@ -26,7 +27,12 @@ def pulse(tx: Tx, *, leading: bool) -> Pulse:
     if cluster is None:
         cluster = ClusterRow()
         book.clusters.put(book.cluster, cluster)
-    book.replicas.put(tx.who.replica, ReplicaRow(now, leading))
+    watch = tx.who.watch
+    step = watch.step.total_seconds() if watch.alarmed else None
+    book.replicas.put(tx.who.replica, ReplicaRow(now, leading, tx.who.pod, step))
+    if not watch.alarmed:
+        cluster = replace(cluster, highest_time=now if cluster.highest_time is None else max(cluster.highest_time, now))
+        book.clusters.put(book.cluster, cluster)
     term = book.terms.get(book.cluster)
     if leading and term is not None and term.holder == tx.who.replica:
         term = replace(term, renewed_at=now)
@@ -36,7 +42,7 @@ def pulse(tx: Tx, *, leading: bool) -> Pulse:
     coming = min((at for at in planned if at > now), default=None)
     return Pulse(
         db_now=now,
-        quarantined=_quarantined(tx, cluster) or (f"{Reason.CLOCK_STEP}" if tx.who.watch.alarmed else None),
+        quarantined=quarantined(tx, cluster) or (f"{Reason.CLOCK_STEP}" if watch.alarmed else None),
         leader=term.pod if term else None,
         epoch=term.epoch if term else 0,
         leaderless_seconds=leaderless(tx).total_seconds(),
@@ -47,7 +53,7 @@ def pulse(tx: Tx, *, leading: bool) -> Pulse:
     )
 
 
-def _quarantined(tx: Tx, cluster: ClusterRow) -> str | None:
+def quarantined(tx: Tx, cluster: ClusterRow) -> str | None:
     if cluster.quarantine_reason is not None:
         return cluster.quarantine_reason
     if cluster.incarnation is None:
@@ -81,7 +87,16 @@ def rows(tx: Tx, keys: Sequence[AttemptKey]) -> dict[AttemptKey, RowView]:
 
 
 def _row_view(row: AttemptRow) -> RowView:
-    return RowView(row.key, row.state, row.staged_uid, row.job_uid, row.stage)
+    return RowView(row.key, row.state, row.staged_uid, row.job_uid, row.stage, row.released_at is not None)
+
+
+def still_owed(tx: Tx, job: JobView) -> bool:
+    tx.gate()
+    schedule = tx.book.schedules.get(ScheduleUid(job.owner_uid or ""))
+    if schedule is None or schedule.deleted_at is not None or job.scheduled_time is None:
+        return False
+    state = tx.book.states[schedule.ref.uid]
+    return state.next_tick is not None and job.scheduled_time > min(cursor_of(state), tx.now)
 
 
 def expected_jobs(tx: Tx, epoch: int) -> list[Expected]:
