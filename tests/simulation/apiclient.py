@@ -89,12 +89,17 @@ class Watch:
     """One open watch."""
 
     kind: str
+    coming: deque[Body] = field(default_factory=deque)
+    """Events on their way. They keep their order, also where several arrive at the same instant."""
     news: deque[Body | None] = field(default_factory=deque)
     """Events that have arrived; None: the connection is gone."""
     waiter: asyncio.Future[None] | None = None
     last: float = 0.0
     """When its latest event arrives."""
     broken: bool = False
+
+    def arrive(self) -> None:
+        self.push(self.coming.popleft())
 
     def push(self, event: Body | None) -> None:
         self.news.append(event)
@@ -164,7 +169,8 @@ class Watches:
             self._break(watch)
             return
         watch.last = max(watch.last, self._loop.time() + self._chance.random() * 2 * self.weather.delay)
-        self._loop.after(watch.last - self._loop.time(), watch.push, {"type": change.event, "object": change.body})
+        watch.coming.append({"type": change.event, "object": change.body})
+        self._loop.after(watch.last - self._loop.time(), watch.arrive)
 
 
 class SimObjectFeed:
