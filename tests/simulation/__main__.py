@@ -53,16 +53,17 @@ def _one(asked: argparse.Namespace) -> int:
 
 def _many(seeds: range, sabotage: str | None, *, jobs: int) -> int:
     began = time.monotonic()
+    more = f" --sabotage '{sabotage}'" if sabotage else ""
+    outcomes = []
     with Crew(jobs) as crew:
-        outcomes = list(crew.outcomes(seeds, sabotage))
+        for outcome in crew.outcomes(seeds, sabotage):
+            outcomes.append(outcome)
+            if outcome.failures:
+                print(f"FAILED seed {outcome.seed}: {outcome.failures[0]}")
+                print(f"       replay: python -m tests.simulation --seed {outcome.seed} --trace{more}", flush=True)
     took = time.monotonic() - began
-    failed = [outcome for outcome in outcomes if outcome.failures]
-    for outcome in failed:
-        print(f"FAILED seed {outcome.seed}: {outcome.failures[0]}")
-        more = f" --sabotage {sabotage}" if sabotage else ""
-        print(f"       replay: python -m tests.simulation --seed {outcome.seed} --trace{more}")
     print(summary(outcomes, took, jobs))
-    return int(bool(failed))
+    return int(any(outcome.failures for outcome in outcomes))
 
 
 def summary(outcomes: Sequence[Outcome], took: float, jobs: int) -> str:

@@ -23,7 +23,7 @@ from ticklock.domain.policy import Go
 from ticklock.domain.reasons import Reason
 from ticklock.engine import dispatcher, janitor, stager, unstaging
 from ticklock.engine.janitor import contradict
-from ticklock.kube.client import Content
+from ticklock.kube.client import LAUNCHING, Content
 from ticklock.kube.errors import ApiError
 from ticklock.kube.view import view
 from ticklock.ports import BindOutcome, Bound, Jobs, JobView, Ledger, Leftover, Release, RowView
@@ -86,7 +86,7 @@ class LaunchByName(Around):
     async def launch(self, namespace: str, name: str, uid: JobUid) -> JobView | None:
         try:
             patch = [{"op": "replace", "path": "/spec/suspend", "value": False}]
-            return view(await self._inner._patch(namespace, name, patch, Content.JSON_PATCH))
+            return view(await self._inner._patch(namespace, name, patch, Content.JSON_PATCH, manner=LAUNCHING))
         except ApiError:
             return await self._inner.launch(namespace, name, uid)  # type: ignore[no-any-return]
 
