@@ -20,6 +20,7 @@ from ticklock.engine.leadership import LeaderSettings, Leadership
 from ticklock.engine.lookup import Lookup
 from ticklock.engine.loops import Stop
 from ticklock.engine.planner import Planner
+from ticklock.engine.secondpods import PodWatch
 from ticklock.engine.service import Heart, Replica, Work
 from ticklock.engine.stager import Stager
 from ticklock.kube.client import K8sApi
@@ -89,8 +90,6 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         events=KubeEvents(api, instance=settings.pod_name, lease=(settings.lease_namespace, settings.lease_name)),
         job_feed=KubeJobFeed(api),
         object_feed=KopfFeed(lambda submit: KopfFront(api.access, submit)),
-        pods=pods,
-        pod_feed=KubePodFeed(api) if settings.watch_pods else None,
         wakeups=wakeups,
         meter=meter,
         lookup=lookup,
@@ -108,6 +107,8 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
     )
     lease = KubeLease(lease_api, settings.lease_namespace, settings.lease_name)
     elector = _elector(settings, lease, replica_id)
+    if settings.watch_pods:
+        leadership.pod_watch = PodWatch(ledger, pods, KubePodFeed(api))
     leadership.trusted, leadership.take_fall = lambda: elector.leading, lease.take_fall
     heart.leading, heart.on_gap = leadership.is_current, leadership.look_again
     gatekeeper = Gatekeeper(

@@ -25,7 +25,7 @@ from ticklock.domain.errors import Conflict, Refused, Transient
 from ticklock.domain.model import AttemptKey, JobUid, PodUid
 from ticklock.domain.pods import Cause
 from ticklock.engine.loops import timed
-from ticklock.ports import FurtherPod, Ledger, Meter, PodChoice, PodClaim, Pods, PodView, Wakeups
+from ticklock.ports import FurtherPod, Meter, PodChoice, PodClaim, PodLedger, Pods, PodView, Wakeups
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ class Waiting:
 class Gatekeeper:
     """Decides, bears witness, lets go, removes what is too many."""
 
-    ledger: Ledger
+    ledger: PodLedger
     pods: Pods
     wakeups: Wakeups
     meter: Meter

@@ -21,10 +21,10 @@ from ticklock.engine.observer import Observer
 from ticklock.engine.quarantine import Quarantine
 from ticklock.engine.reconciler import Reconciler
 from ticklock.engine.reporter import Reporter
-from ticklock.engine.secondpods import SecondPods
+from ticklock.engine.secondpods import PodWatch, SecondPods
 from ticklock.engine.sentinel import Sentinel
 from ticklock.failpoints import failpoint
-from ticklock.ports import Events, Fall, JobFeed, Jobs, Ledger, Meter, ObjectFeed, Objects, PodFeed, Pods, Wakeups
+from ticklock.ports import Events, Fall, JobFeed, Jobs, Ledger, Meter, ObjectFeed, Objects, Wakeups
 
 log = structlog.get_logger(__name__)
 
@@ -51,9 +51,6 @@ class Leadership:
     events: Events
     job_feed: JobFeed
     object_feed: ObjectFeed
-    pods: Pods
-    pod_feed: PodFeed | None
-    """None where nobody wants to know of second pods."""
     wakeups: Wakeups
     meter: Meter
     lookup: Lookup
@@ -72,6 +69,8 @@ class Leadership:
     """Whether the Lease may still be believed in; False at once where the process was paused for too long."""
     take_fall: Callable[[], Fall | None] = lambda: None
     """Return, once, that the cluster was seen to be set back."""
+    pod_watch: PodWatch | None = None
+    """None where nobody wants to know of second pods."""
     reconciler: Reconciler | None = None
     on_term: Callable[[int], None] | None = None
 
@@ -155,14 +154,11 @@ class Leadership:
             self.monotonic,
         )
         sentinel = Sentinel(self.ledger, epoch, self.take_fall)
-        second_pods = SecondPods(self.ledger, self.jobs, self.pods, self.job_feed, self.wakeups, self.meter)
         async with asyncio.TaskGroup() as group:
             feeds = [
                 group.create_task(self.object_feed.run(reconciler.submit), name="object-feed"),
                 group.create_task(self.job_feed.run(observer.on_change, _listed), name="job-feed"),
             ]
-            if self.pod_feed is not None:
-                feeds.append(group.create_task(self.pod_feed.run(second_pods.on_change, _listed), name="pod-feed"))
             loops = [
                 self._loop("sentinel", sentinel.step, stop),
                 self._loop("quarantine", quarantine.step, stop),
@@ -172,11 +168,17 @@ class Leadership:
                 self._loop("releaser", reporter.release, stop),
                 self._loop("events", reporter.post, stop),
                 self._loop("janitor", janitor.step, stop),
-                self._loop("pods", second_pods.step, stop, "pods"),
             ]
+            if (watch := self.pod_watch) is not None:
+                pods = self._second_pods(watch)
+                feeds.append(group.create_task(watch.feed.run(pods.on_change, _listed), name="pod-feed"))
+                loops.append(self._loop("pods", pods.step, stop, "pods"))
             await asyncio.gather(*(group.create_task(loop.run(), name=loop.name) for loop in loops))
             for feed in feeds:
                 feed.cancel()
+
+    def _second_pods(self, watch: PodWatch) -> SecondPods:
+        return SecondPods(watch.ledger, self.jobs, watch.pods, self.job_feed, self.wakeups, self.meter, self.monotonic)
 
     def _loop(self, name: str, step: Step, stop: Stop, channel: str | None = None) -> Loop:
         wait = None if channel is None else partial(self.wakeups.wait, channel)

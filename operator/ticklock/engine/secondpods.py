@@ -18,7 +18,7 @@ import structlog
 
 from ticklock.domain.model import JobUid, PodUid
 from ticklock.domain.pods import Cause, Fate, PodStory, causes
-from ticklock.ports import FurtherPod, JobFeed, Jobs, Ledger, Meter, PodPhase, Pods, PodView, Wakeups
+from ticklock.ports import FurtherPod, JobFeed, Jobs, Meter, PodFeed, PodLedger, PodPhase, Pods, PodView, Wakeups
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,15 @@ _AGAIN_SECONDS = 5.0
 _LOOKS = 12
 _TIDY_SECONDS = 60.0
 _FATES = {PodPhase.FAILED: Fate.FAILED, PodPhase.SUCCEEDED: Fate.STANDING}
+
+
+@dataclass(frozen=True, slots=True)
+class PodWatch:
+    """What second pods are noticed by."""
+
+    ledger: PodLedger
+    pods: Pods
+    feed: PodFeed
 
 
 @dataclass(slots=True)
@@ -56,7 +65,7 @@ class Watched:
 class SecondPods:
     """Notices, judges, and writes down."""
 
-    ledger: Ledger
+    ledger: PodLedger
     jobs: Jobs
     pods: Pods
     job_feed: JobFeed

@@ -111,10 +111,11 @@ class Replica:
     planner: Planner
     stager: Stager
     dispatcher: Dispatcher
-    gatekeeper: Gatekeeper
     leadership: Leadership
     elect: Callable[[Work, Stop], Coroutine[Any, Any, None]]
     """Runs the election; calls back for each term."""
+    gatekeeper: Gatekeeper | None = None
+    """None where no pod is held back."""
     background: list[Work] = field(default_factory=list)
     """Hints and whatever else runs until cancelled."""
     grace: timedelta = timedelta(seconds=25)
@@ -137,10 +138,11 @@ class Replica:
                 group.create_task(self._loop("heart", self.heart.step).run(), name="heart"),
                 group.create_task(self._loop("planner", self.planner.step, "plan").run(), name="planner"),
                 group.create_task(self._loop("stager", self.stager.step, "stage").run(), name="stager"),
-                group.create_task(self._loop("gatekeeper", self.gatekeeper.step, "gate").run(), name="gatekeeper"),
                 group.create_task(self.dispatcher.run_launchers(), name="launchers"),
                 group.create_task(self.elect(self._lead, self.stop), name="elector"),
             ]
+            if (keeper := self.gatekeeper) is not None:
+                duties.append(group.create_task(self._loop("gatekeeper", keeper.step, "gate").run(), name="gatekeeper"))
             marker = group.create_task(self._mark(), name="marker")
             await self.stop.event.wait()
             log.info("stopping", grace_s=self.grace.total_seconds())

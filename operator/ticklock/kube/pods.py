@@ -12,7 +12,7 @@ from typing import Any
 from ticklock.domain import names
 from ticklock.domain.errors import Transient
 from ticklock.domain.model import JobUid, PodUid
-from ticklock.kube.client import Content, K8sApi
+from ticklock.kube.client import LAUNCHING, Content, K8sApi
 from ticklock.kube.errors import ApiError
 from ticklock.kube.jobs import FIELD_MANAGER, pointer
 from ticklock.kube.resources import JOBS, PODS, Place
@@ -115,7 +115,9 @@ class KubePods(Pods):
     async def _patched(self, place: Place, patch: object, content: Content) -> dict[str, Any] | None:
         """Return the answer; None where the object is gone or is not as the patch assumes."""
         try:
-            return await self._api.request("PATCH", place, body=patch, content=content, query=FIELD_MANAGER)
+            return await self._api.request(
+                "PATCH", place, body=patch, content=content, query=FIELD_MANAGER, manner=LAUNCHING
+            )
         except ApiError as error:
             if error.status in _MOVED:
                 return None

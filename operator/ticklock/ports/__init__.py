@@ -37,7 +37,7 @@ from ticklock.ports.facts import (
     StageOrder,
 )
 from ticklock.ports.gate import Closure, GateStatus, Person
-from ticklock.ports.ledger import Ledger
+from ticklock.ports.ledger import Ledger, PodLedger
 from ticklock.ports.pods import PodFeed, PodPhase, Pods, PodView
 from ticklock.ports.surroundings import Meter, Wakeups
 
@@ -71,6 +71,7 @@ __all__ = [
     "PodChoice",
     "PodClaim",
     "PodFeed",
+    "PodLedger",
     "PodPhase",
     "PodView",
     "Pods",

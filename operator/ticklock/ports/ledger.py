@@ -72,27 +72,6 @@ class Ledger(Protocol):
     async def record(self, endings: Sequence[Ending]) -> int:
         """Write outcomes; return how many were news. Repeating is harmless. Raises Unready in quarantine."""
 
-    async def note_pods(self, found: Sequence[FurtherPod]) -> Mapping[PodUid, bool]:
-        """Write pods down that are more than their Job asks for; return those that stand there, True where it is news.
-
-        One whose attempt is not bound to its Job (yet) is left out. Repeating is harmless.
-        """
-
-    async def choose_pods(self, claims: Sequence[PodClaim], *, ttl: timedelta) -> Mapping[PodUid, PodChoice]:
-        """Decide: where no pod of an attempt is chosen, this one is; return, by pod asked for, which one is.
-
-        Left out where the attempt is not bound to that Job (yet), or is over. A claim that ran out is taken over.
-        """
-
-    async def choose_again(self, former: PodUid, claim: PodClaim, *, ttl: timedelta) -> bool:
-        """Choose another pod, where `former` is the chosen one and is known never to have started nor ever to start."""
-
-    async def correct_pod(self, claim: PodClaim) -> None:
-        """Make this the chosen pod: the Job bears witness that it was chosen, and the ledger has lost that."""
-
-    async def pods_admitted(self, claims: Sequence[PodClaim]) -> None:
-        """Note that the gates of these chosen pods are off."""
-
     async def rebuild_launched(self, job: JobView) -> bool:
         """Make a row say launched that is not bound to the unsuspended Job under its name; True where it did not."""
 
@@ -189,3 +168,28 @@ class Ledger(Protocol):
         Called again with what stands then, until it returns nothing; the ledger is then open again. Raises Transient
         where the database leads another life than the one named before the lists.
         """
+
+
+class PodLedger(Protocol):
+    """What the ledger says of pods, below the Job."""
+
+    async def note_pods(self, found: Sequence[FurtherPod]) -> Mapping[PodUid, bool]:
+        """Write pods down that are more than their Job asks for; return those that stand there, True where it is news.
+
+        One whose attempt is not bound to its Job (yet) is left out. Repeating is harmless.
+        """
+
+    async def choose_pods(self, claims: Sequence[PodClaim], *, ttl: timedelta) -> Mapping[PodUid, PodChoice]:
+        """Decide: where no pod of an attempt is chosen, this one is; return, by pod asked for, which one is.
+
+        Left out where the attempt is not bound to that Job (yet), or is over. A claim that ran out is taken over.
+        """
+
+    async def choose_again(self, former: PodUid, claim: PodClaim, *, ttl: timedelta) -> bool:
+        """Choose another pod, where `former` is the chosen one and is known never to have started nor ever to start."""
+
+    async def correct_pod(self, claim: PodClaim) -> None:
+        """Make this the chosen pod: the Job bears witness that it was chosen, and the ledger has lost that."""
+
+    async def pods_admitted(self, claims: Sequence[PodClaim]) -> None:
+        """Note that the gates of these chosen pods are off."""
