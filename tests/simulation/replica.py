@@ -114,8 +114,6 @@ def wire(parts: Parts) -> Replica:
         events=KubeEvents(parts.api, instance=parts.pod, lease=_LEASE),  # type: ignore[arg-type]  # a stand-in
         job_feed=KubeJobFeed(parts.api, FeedTimes(relist=knobs.relist_jobs)),  # type: ignore[arg-type]  # a stand-in
         object_feed=SimObjectFeed(parts.api, SCHEDULED_JOBS.all()),
-        pods=pods,
-        pod_feed=None,
         wakeups=hints,
         meter=meter,
         lookup=lookup,
@@ -131,7 +129,7 @@ def wire(parts: Parts) -> Replica:
     leadership.trusted, leadership.take_fall = lambda: elector.leading, lease.take_fall
     heart.leading, heart.on_gap = leadership.is_current, leadership.look_again
     gatekeeper = Gatekeeper(
-        ledger=ledger,
+        ledger=parts.ledger,
         pods=pods,
         wakeups=hints,
         meter=meter,
