@@ -70,7 +70,7 @@ async def launched(api: K8sApi, namespace: str, control_plane: ControlPlane, gat
     await asyncio.to_thread(eventually, lambda: has_account(control_plane, namespace), what="pods may be made")
     body = template()
     body["spec"]["template"]["spec"]["schedulingGates"] = [{"name": gate} for gate in gates]
-    orders = Orders(namespace)
+    orders = Orders.of_an_object(control_plane, namespace)
     order = replace(orders.order(job_template=body), launch_policy=LaunchPolicy.STRICT_POD)
     name = job_name("report", order.scheduled_time, CLUSTER, orders.uid, order.run_key, 1)
     jobs = KubeJobs(api)

@@ -84,7 +84,7 @@ async def test_the_cluster_is_identified(api: K8sApi) -> None:
     assert (await api.get(NAMESPACES.one(None, "kube-system")))["metadata"]["uid"]
 
 
-async def test_jobs_are_watched(api: K8sApi, namespace: str) -> None:
+async def test_jobs_are_watched(api: K8sApi, namespace: str, control_plane: ControlPlane) -> None:
     told: asyncio.Queue[JobView] = asyncio.Queue()
     listed = asyncio.Event()
 
@@ -98,7 +98,7 @@ async def test_jobs_are_watched(api: K8sApi, namespace: str) -> None:
     async with asyncio.TaskGroup() as group:
         feed = group.create_task(KubeJobFeed(api).run(on_change, on_listed))
         await asyncio.wait_for(listed.wait(), 20)
-        job = await KubeJobs(api).create(namespace, Orders(namespace).job())
+        job = await KubeJobs(api).create(namespace, Orders.of_an_object(control_plane, namespace).job())
         while (await asyncio.wait_for(told.get(), 20)).uid != job.uid:
             pass
         feed.cancel()
@@ -120,7 +120,7 @@ async def test_pods_are_watched(api: K8sApi, namespace: str, control_plane: Cont
             if pod.job_uid == job.uid and went is gone:
                 return pod
 
-    jobs, orders = KubeJobs(api), Orders(namespace)
+    jobs, orders = KubeJobs(api), Orders.of_an_object(control_plane, namespace)
     await asyncio.to_thread(eventually, lambda: has_account(control_plane, namespace), what="pods may be made")
     async with asyncio.TaskGroup() as group:
         feed = group.create_task(KubePodFeed(api).run(on_change, on_listed))
