@@ -282,7 +282,7 @@ SABOTAGES: dict[str, Sabotage] = {
     "launch without uid": Sabotage(
         "another Job under the name is let go",
         jobs=LaunchByName,
-        changes={**_LOST_AND_LATE, "schedules": _of("Forbid")},
+        changes={"losses": 6, "trouble": 30.0, "api": Weather(late=0.4, twice=0.4), "schedules": _of("Replace")},
     ),
     "un-staging without resourceVersion": Sabotage(
         "a Job launched meanwhile is killed", jobs=PlainDelete, changes=_HURRY

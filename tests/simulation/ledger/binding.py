@@ -72,6 +72,7 @@ def _bind(tx: Tx, item: Candidate, ttl: timedelta) -> Bound | None:
         claimed_until=tx.now + ttl,
     )
     tx.book.attempts.put(row.key, bound)
+    tx.book.ever_bound.add(row.staged_uid or "")
     begin_log(tx, row.key)
     message = f"Job {row.job_name} is this run"
     chronicle(tx, [Entry(row.key, item.ref, Reason.BOUND, message, AttemptState.BOUND)], report=False)

@@ -124,6 +124,8 @@ class Book:
         self.commits = 0
         self.in_force: dict[ScheduleUid, list[Period]] = {}
         """Which expression was in force from when on; for the checker alone, and never undone."""
+        self.ever_bound: set[str] = set()
+        """Job UIDs that a bind named, also where that was lost since; for the checker alone, and never undone."""
         self.stored_anew: dict[ScheduleUid, datetime] = {}
         """Objects that a loss had made unknown: what their status bears witness of up to there has no rows."""
 
