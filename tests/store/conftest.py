@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.simulation.ledger.bench import SimWorld
 from tests.store.world import World
 from tests.support.databases import MAJORS
 from tools.devcluster.pgbinaries import DEFAULT_MAJOR
@@ -30,3 +31,12 @@ async def fresh_world(database: str) -> AsyncIterator[World]:
 async def world(fresh_world: World) -> World:
     """Give a database whose gate is open, and a replica that leads."""
     return await fresh_world.open()
+
+
+@pytest.fixture(params=["PostgreSQL", "simulated"])
+async def both(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """Give one ledger after the other, its gate open, and a replica that leads."""
+    made = World(request.getfixturevalue("database")) if request.param == "PostgreSQL" else SimWorld()
+    await made.open()
+    yield made
+    await made.close()

@@ -3,41 +3,19 @@
 The simulation is worth what its ledger is worth: each of these sentences holds for both, or one of them is wrong.
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tests.simulation.ledger.bench import SimWorld
-from tests.store.makers import broken, declared, edited, finished, job, key_of, now, seconds, started
+from tests.store.makers import broken, declared, edited, now, seconds
 from tests.store.world import AHEAD, TTL, World, ending, with_job
-from ticklock.domain.errors import Superseded, Transient, Unready
-from ticklock.domain.model import AttemptState, ConcurrencyPolicy, Declared, JobUid
+from ticklock.domain.model import AttemptState, ConcurrencyPolicy, JobUid
 from ticklock.domain.reasons import Reason
-from ticklock.ports import Ending, JobView, Launch, Standing
-from ticklock.store.witnesses import STRIDE
+from ticklock.ports import Ending, Launch, Standing
 
 FORBID, REPLACE = ConcurrencyPolicy.FORBID, ConcurrencyPolicy.REPLACE
-
-
-@pytest.fixture(params=["PostgreSQL", "simulated"])
-async def both(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """Give one ledger after the other, its gate open, and a replica that leads."""
-    made = World(request.getfixturevalue("database")) if request.param == "PostgreSQL" else SimWorld()
-    await made.open()
-    yield made
-    await made.close()
-
-
-async def lift(world: World, jobs: list[JobView], objects: list[Declared]) -> list[JobUid]:
-    """Open the gate; whatever is to be un-staged is gone at the next look. Return what that was."""
-    standing, taken = list(jobs), list[JobUid]()
-    while leftovers := await world.ledger.reconcile_incarnation(world.epoch, standing, objects):
-        gone = {left.job_uid for left in leftovers}
-        taken += sorted(gone)
-        standing = [one for one in standing if one.uid not in gone]
-    return taken
 
 
 # ----------------------------------------------------------------------------------------------------------------- plan
@@ -504,146 +482,3 @@ async def test_an_object_found_suspended_without_a_leader_is_obeyed_until_it_is_
     assert (await both.state_of(item)).next_tick is None
     await both.store(item)
     assert (await both.state_of(item)).next_tick is not None
-
-
-# ------------------------------------------------------------------------------------------------- terms and quarantine
-
-
-async def test_a_term_that_is_over_writes_nothing(both: World) -> None:
-    other = both.replica()
-    await other.open_term()
-    with pytest.raises(Superseded):
-        await both.ledger.reports(both.epoch, limit=1)
-    with pytest.raises(Superseded):
-        await both.ledger.reconcile(both.epoch, [], [])
-
-
-async def test_in_quarantine_nothing_is_decided(both: World) -> None:
-    item = declared(expression="@every 9s")
-    await both.store(item)
-    await both.plan()
-    (order,) = await both.claim()
-    await both.lose_incarnation()
-    ledger = both.ledger
-    for decision in (
-        ledger.plan(horizon=TTL, limit=1),
-        ledger.claim_for_staging(ahead=TTL, ttl=TTL, limit=1),
-        ledger.bind(ttl=TTL, limit=1, verified=frozenset()),
-        ledger.claim_stranded(ttl=TTL, limit=1),
-        ledger.fail_unstarted(order, Reason.JOB_REJECTED, ""),
-        ledger.obey(item.ref, None),
-        ledger.reconcile(both.epoch, [item], []),
-        ledger.rows([order.key]),
-        ledger.prune(both.epoch, older_than=TTL),
-    ):
-        with pytest.raises(Unready, match="Quarantine"):
-            await decision
-    assert (await ledger.pulse(leading=True)).quarantined is not None
-
-
-async def test_lists_from_another_life_of_the_database_open_no_gate(both: World) -> None:
-    item = declared(expression="@every 9s")
-    await both.store(item)
-    await both.lose_incarnation()
-    assert await both.ledger.begin_to_reconcile(both.epoch) == await both.ledger.begin_to_reconcile(both.epoch)
-    with pytest.raises(Transient, match="listed again"):
-        await both.ledger.reconcile_incarnation(both.epoch, [], [item], life="of another life")
-    assert (await both.ledger.pulse(leading=True)).quarantined is not None
-    assert await lift(both, [], [item]) == []
-    assert (await both.ledger.pulse(leading=True)).quarantined is None
-
-
-async def test_in_quarantine_a_suspended_job_is_taken_away_and_its_run_planned_anew(both: World) -> None:
-    item = declared(expression="@every 9s")
-    await both.store(item)
-    await both.plan()
-    (order,) = await both.stage()
-    view = job(both.cluster, item, order.scheduled_time, uid=with_job(order)[1])
-    await both.lose_incarnation()
-    assert await lift(both, [view], [item]) == [view.uid]
-    row = await both.attempt(order.key)
-    assert (row.state, row.staged_uid) == ("planned", None)
-    assert row.stage > order.stage
-    assert (await both.ledger.pulse(leading=True)).quarantined is None
-
-
-async def test_in_quarantine_an_unsuspended_job_is_a_launched_run_that_stays_in_the_way(both: World) -> None:
-    item = declared(expression="@every 9s", concurrency=FORBID)
-    await both.store(item)
-    tick = item.created_at + seconds(9)
-    await both.lose_incarnation()
-    view = started(job(both.cluster, item, tick))
-    assert await lift(both, [view], [item]) == []
-    row = await both.attempt(key_of(both.cluster, item, tick))
-    assert (row.state, row.job_uid) == ("launched", view.uid)
-    stopped = Ending(
-        row_key := key_of(both.cluster, item, tick), view.uid, AttemptState.STOPPED, Reason.JOB_DELETED, ""
-    )
-    assert await both.ledger.record([stopped]) == 1
-    assert await both.locks() == {"sched": True}, "the next run must wait for its pods"
-    await both.ledger.free_lock(row_key)
-    assert await both.locks() == {}
-
-
-async def test_in_quarantine_a_job_that_has_ended_is_recorded(both: World) -> None:
-    item = declared(expression="@every 9s", concurrency=FORBID)
-    await both.store(item)
-    tick = item.created_at + seconds(9)
-    await both.lose_incarnation()
-    await lift(both, [finished(job(both.cluster, item, tick))], [item])
-    assert await both.verdicts() == [("Completed", "JobCompleted")]
-    assert await both.locks() == {}
-
-
-async def test_what_the_witness_covers_is_unknown_and_never_run(both: World) -> None:
-    item = declared(expression="@every 3s")
-    await both.store(item)
-    await both.plan(seconds(4))
-    await both.lose_incarnation()
-    seen = replace(item, witness=item.created_at + seconds(6), ledger_seq=7)
-    await lift(both, [], [seen])
-    assert (await both.verdicts())[:2] == [("Unknown", "LedgerLost")] * 2
-    state = await both.state_of(item)
-    assert (state.ledger_seq, state.last_launched_tick) == (STRIDE + 7, item.created_at + seconds(6))
-    assert state.cursor >= item.created_at + seconds(6)
-
-
-async def test_what_was_due_of_an_object_that_is_gone_is_unknown_after_a_quarantine(both: World) -> None:
-    item = declared(expression="@every 3s")
-    await both.store(replace(item, created_at=item.created_at - seconds(4)))
-    await both.plan(seconds(4))
-    await both.lose_incarnation()
-    await lift(both, [], [])
-    verdicts = await both.verdicts()
-    assert verdicts[0] == ("Unknown", "LedgerLost"), "its Job may have run, been released and be gone"
-    assert set(verdicts[1:]) == {("Stopped", "ScheduleDeleted")}, "what was still to come has not run"
-    assert list(await both.ledger.known_objects()) == []
-
-
-async def test_a_bound_run_without_its_job_is_unknown_after_a_quarantine(both: World) -> None:
-    item = declared(expression="@every 9s", concurrency=FORBID)
-    await both.store(item)
-    await both.plan()
-    await both.run_first()
-    await both.lose_incarnation()
-    await lift(both, [], [item])
-    assert (await both.verdicts())[0] == ("Unknown", "JobVanished")
-    assert await both.locks() == {"sched": True}
-
-
-async def test_a_job_that_contradicts_itself_is_not_believed(both: World) -> None:
-    item = declared(expression="@every 9s")
-    await both.store(item)
-    tick = item.created_at + seconds(9)
-    view = started(job(both.cluster, item, tick))
-    assert not await both.ledger.rebuild_launched(replace(view, run_key="trigger:x"))
-    assert await both.ledger.rebuild_launched(view)
-    assert not await both.ledger.rebuild_launched(view)
-
-
-async def test_the_resource_version_of_the_cluster_must_not_fall(both: World) -> None:
-    assert await both.ledger.note_resource_version(both.epoch, 100)
-    assert not await both.ledger.note_resource_version(both.epoch, 99)
-    assert (await both.ledger.pulse(leading=True)).quarantined == "the API server was set back"
-    assert await lift(both, [], []) == []
-    assert await both.ledger.note_resource_version(both.epoch, 99)

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from ticklock.domain.model import AttemptKey, AttemptState, ClusterId, Declared, JobUid, ReplicaId
 from ticklock.domain.reasons import Reason
-from ticklock.ports import BindOutcome, Bound, Ending, Launch, Leftover, StageOrder
+from ticklock.ports import BindOutcome, Bound, Ending, JobView, Launch, Leftover, StageOrder
 from ticklock.store.connections import connect
 from ticklock.store.ledger import PostgresLedger
 from ticklock.store.session import Database
@@ -211,3 +211,13 @@ def ending(
 ) -> Ending:
     """Return how a bound attempt ended, just now."""
     return Ending(bound.key, bound.job_uid, state, reason, message, started_at=wall(), finished_at=wall())
+
+
+async def lift(world: World, jobs: list[JobView], objects: list[Declared]) -> list[JobUid]:
+    """Open the gate; whatever is to be un-staged is gone at the next look. Return what that was."""
+    standing, taken = list(jobs), list[JobUid]()
+    while leftovers := await world.ledger.reconcile_incarnation(world.epoch, standing, objects):
+        gone = {left.job_uid for left in leftovers}
+        taken += sorted(gone)
+        standing = [one for one in standing if one.uid not in gone]
+    return taken
