@@ -179,6 +179,30 @@ async def test_a_quarantine_gives_no_number_out_again(both: World) -> None:
     assert (state.ledger_seq, state.witnessed_seq) == (STRIDE + 3, 3)
 
 
+async def test_a_trigger_that_only_the_status_knows_of_is_unknown(both: World) -> None:
+    item = declared(expression="@every 900s")
+    await both.store(item)
+    await both.lose_incarnation()
+    await lift(both, [], [replace(item, trigger="again", last_trigger="again")])
+    assert await both.verdicts() == [("Unknown", "LedgerLost")]
+
+
+async def test_a_new_ledger_begins_after_the_trigger_that_the_status_shows(both: World) -> None:
+    item = replace(declared(expression="@every 900s"), trigger="done", last_trigger="done")
+    await both.store(item)
+    assert await both.attempts() == []
+    await both.store(replace(item, trigger="again"))
+    assert await both.verdicts() == [("planned", None)]
+
+
+async def test_no_number_in_a_status_is_too_large(both: World) -> None:
+    item = declared(expression="@every 9s")
+    await both.store(item)
+    await both.lose_incarnation()
+    await lift(both, [], [replace(item, ledger_seq=2**63 - 1)])
+    assert (await both.state_of(item)).ledger_seq == 2**62 + STRIDE
+
+
 @pytest.mark.parametrize("covered", [pytest.param(True, id="handled before"), pytest.param(False, id="not yet")])
 async def test_a_rebuilt_run_is_suspect_where_the_witness_covers_it(both: World, *, covered: bool) -> None:
     item = declared(expression="@every 9s")

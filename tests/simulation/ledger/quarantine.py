@@ -31,6 +31,7 @@ GONE = "the database lost commits and the object is gone: nothing tells whether 
 VANISHED = "its Job is gone and nobody saw how it ended; it is never launched again"
 
 STRIDE = 1_000_000
+_MOST = 2**62
 
 Objects = Mapping[str, Declared]
 
@@ -151,7 +152,7 @@ def _take_in(tx: Tx, item: Declared, *, behind: bool) -> None:
         state,
         cursor=cursor,
         last_launched_tick=launched,
-        ledger_seq=max(state.ledger_seq, item.ledger_seq) + STRIDE,
+        ledger_seq=min(max(state.ledger_seq, item.ledger_seq), _MOST) + STRIDE,
         witnessed_seq=item.ledger_seq,
         last_trigger=item.last_trigger or state.last_trigger,
         report_seq=state.report_seq + 1,
@@ -169,7 +170,7 @@ def _lost_runs(tx: Tx, item: Declared, state: StateRow) -> list[NewRun]:
         NewRun(item.ref, tick_key(tick), tick, IS_TICK, *common, message)
         for tick, message in _ticks_below_witness(item, state.cursor)
     ]
-    if item.last_trigger and item.ledger_seq > state.ledger_seq:
+    if item.last_trigger and item.last_trigger != state.last_trigger:
         runs.append(NewRun(item.ref, trigger_key(item.last_trigger), state.cursor, not IS_TICK, *common, LOST))
     return runs
 

@@ -50,16 +50,16 @@ def rebuild_all(tx: Tx, jobs: Sequence[JobView], suspect: Callable[[JobView], bo
     """Rebuild what was started, record what has ended; an earlier attempt's end before the next one is looked at."""
     begun = [job for job in jobs if not job.suspended]
     attempts_of = Counter(job.key.run_id for job in begun if job.key is not None)
-    rebuilt, alone, recorded = 0, list[JobView](), set[AttemptKey]()
+    alone, rebuilt, recorded = list[JobView](), set[AttemptKey | None](), set[AttemptKey]()
     for job in begun:
-        if not job.deleting or job.started_at is not None:
-            rebuilt += rebuild(tx, job, suspect=suspect(job))
+        if (not job.deleting or job.started_at is not None) and rebuild(tx, job, suspect=suspect(job)):
+            rebuilt.add(job.key)
         if job.key is not None and attempts_of[job.key.run_id] > 1:
             recorded |= record_ended(tx, [job])
         else:
             alone.append(job)
     recorded |= record_ended(tx, alone)
-    return Counter(launched=max(rebuilt - len(recorded), 0), recorded=len(recorded))
+    return Counter(launched=len(rebuilt - recorded), recorded=len(recorded))
 
 
 def rebuild(tx: Tx, job: JobView, *, suspect: bool = False) -> bool:

@@ -72,7 +72,7 @@ def namesakes(tx: Tx, news: Sequence[Declared]) -> list[ObjectRef]:
 
 def _store(tx: Tx, item: Declared, row: ScheduleRow | None) -> list[Leftover]:
     if row is None:
-        _take_trigger(tx, item, last=None)
+        _take_trigger(tx, item, last=item.last_trigger)
         return []
     if item.deleting:
         return bury(tx, item.ref)
@@ -95,7 +95,7 @@ def store_new(tx: Tx, items: Sequence[Declared]) -> None:
         _upsert(tx, item)
         if item.ref.uid not in tx.book.states:
             seq = item.ledger_seq
-            state = StateRow(cursor, next_tick(item, cursor), None, seq, seq, item.witness)
+            state = StateRow(cursor, next_tick(item, cursor), None, seq, seq, item.witness, None, item.last_trigger)
             tx.book.states.put(item.ref.uid, state)
         _tell_problem(tx, item)
 
@@ -230,13 +230,17 @@ def _take_trigger(tx: Tx, item: Declared, *, last: str | None) -> None:
     mark = trigger_mark(value)
     state = tx.book.states[item.ref.uid]
     tx.book.states.put(item.ref.uid, replace(state, last_trigger=mark))
+    priority = int(item.rule.priority) if item.rule else 1
+    run = NewRun(item.ref, trigger_key(value), tx.now, not IS_TICK, priority, item.generation)
     if mark == item.last_trigger:
+        message = "the status of the object says that this trigger was taken before"
+        lost = replace(run, state=AttemptState.UNKNOWN, reason=Reason.LEDGER_LOST, message=message)
+        insert_runs(tx, [lost])
         return
     if len(value) > _LONGEST or item.problem is not None:
         announce(tx, item.ref, "Warning", Reason.TRIGGER_REFUSED, note="it cannot be used", action="Trigger")
         return
-    priority = int(item.rule.priority) if item.rule else 1
-    insert_runs(tx, [NewRun(item.ref, trigger_key(value), tx.now, not IS_TICK, priority, item.generation)])
+    insert_runs(tx, [run])
 
 
 def trigger_mark(value: str) -> str:
