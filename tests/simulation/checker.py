@@ -250,7 +250,10 @@ class Checker:
 
     def _unseen(self, row: AttemptRow, facts: Facts | None) -> bool:
         """Whether nobody can know what became of a run although no commit was lost."""
-        restarted = self.world.faults["db restart"] > 0 and self.world.book.schedules[row.uid].deleted_at is not None
+        schedule = self.world.book.schedules[row.uid]
+        restarted = self.world.faults["db restart"] > 0 and schedule.deleted_at is not None
+        if facts is not None and facts.gone and facts.let_go_at is None and schedule.starting_deadline is not None:
+            return True  # Un-staged past its deadline; who saw that it had never started did not live to record it.
         return (facts is not None and facts.stripped) or (restarted and row.reason is Reason.LEDGER_LOST)
 
     def _names_of(self, row: AttemptRow) -> set[str]:
