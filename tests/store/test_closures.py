@@ -160,8 +160,19 @@ class TestTheClock:
         assert [row[2] for row in await book(world)] == ["ClockSettled"]
         assert [event[:2] for event in await events(world)][1] == ("Normal", Reason.CLOCK_SETTLED)
 
-    async def test_the_doubt_of_a_replica_that_died_does_not_last(self, world: World) -> None:
+    async def test_is_not_over_for_a_leader_that_doubts_it_whose_heartbeat_lies_ahead(self, world: World) -> None:
         await doubt_clock(world)
+        await world.ledger.tend_gate(world.epoch)
+        await world.sql("UPDATE replicas SET heartbeat = heartbeat + interval '1 hour'")  # as when it is put back
+        await world.ledger.tend_gate(world.epoch)
+        assert await world.value("SELECT count(*) FROM closures WHERE opened_at IS NULL") == 1
+
+    async def test_the_doubt_of_a_replica_that_died_does_not_last(self, world: World) -> None:
+        other = world.replica("second")
+        fixed = other.db.monotonic()
+        for monotonic in (fixed, fixed - 3600):
+            other.db.monotonic = lambda monotonic=monotonic: monotonic  # type: ignore[misc]
+            await other.pulse(leading=False)
         await world.ledger.tend_gate(world.epoch)
         await world.sql("UPDATE replicas SET heartbeat = heartbeat - interval '11 seconds'")
         await world.ledger.tend_gate(world.epoch)
