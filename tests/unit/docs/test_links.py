@@ -14,8 +14,6 @@ EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=name)
 _PATH = re.compile(
     r"(?:[\w.-]+/)*[\w.-]+\.(?:md|py|ya?ml|toml|txt|sh)|(?:operator|docs|tests|tools|crds|deploy|examples)/[\w./-]*"
 )
-_MADE_LATER = frozenset({"docs/figures.md"})
-"""By `make bench`."""
 _TARGET = re.compile(r"^([a-z-]+):.*##", re.MULTILINE)
 _MAKE = re.compile(r"`(?:[A-Z_]+=\S+ )?make ([a-z-]+)[^`]*`|^make ([a-z-]+)", re.MULTILINE)
 _MODULE = re.compile(r"python -m (tools(?:\.\w+)+)")
@@ -37,7 +35,7 @@ def _leads_somewhere(page: Path, link: str) -> bool:
 
 @EACH_PAGE
 def test_paths_in_the_text_exist(page: Path) -> None:
-    named = {code.rstrip("/") for code in codes(page) if _PATH.fullmatch(code)} - _MADE_LATER
+    named = {code.rstrip("/") for code in codes(page) if _PATH.fullmatch(code)}
     assert not {path for path in named if not _exists(path)}
 
 
