@@ -20,7 +20,7 @@ from tools.devcluster.binaries import resolve
 from tools.devcluster.commands import Files, Options
 from tools.devcluster.etcdstate import EtcdState
 from tools.devcluster.kubeapi import ApiError, Credentials, KubeApi
-from tools.devcluster.nodes import create_nodes, schedulable_nodes
+from tools.devcluster.nodes import create_nodes, free_nodes, schedulable_nodes
 from tools.devcluster.pki import Authority, signing_pair
 from tools.devcluster.process import Daemon, DaemonDied, free_port, wait_until
 from tools.devcluster.progress import Progress
@@ -149,6 +149,7 @@ class ControlPlane:
         self.etcd_state.set_back(snapshot, bump_revision=bump_revision)
         self.etcd.start()
         self.start_apiserver()
+        free_nodes(self.api)
         for daemon in clients:
             daemon.start()
 
