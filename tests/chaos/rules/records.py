@@ -59,10 +59,14 @@ def _attempts(run: Run) -> str | None:
 
 
 def _job_uid(run: Run) -> str | None:
-    """The Job that the ledger calls the attempt is the one that started, and there is one where one started."""
+    """The Job that the ledger calls the attempt is the one that started, and there is one where one started.
+
+    LedgerLost says of itself that nobody knows which; whether it may be said is asked elsewhere.
+    """
     started = {job.uid for job in run.let_go} | {pod.start.job_uid for pod in run.pods}
     named = {str(row["job_uid"]) for row in run.attempts if row.get("job_uid")}
-    if started and run.attempts and not started & named and run.state not in NOTHING_RAN:
+    unknown = run.state in NOTHING_RAN or (run.reason == "LedgerLost" and not named)
+    if started and run.attempts and not started & named and not unknown:
         return f"started as Job {', '.join(sorted(started))}, but the ledger names {', '.join(sorted(named)) or 'none'}"
     return None
 

@@ -77,7 +77,7 @@ class Told:
     time: int | None = None
     """The scheduled time that its program is told, where it is another one."""
     ledger_job: str | None = None
-    """The Job that the ledger names, where it is another one."""
+    """The Job that the ledger names, where it is another one; empty for none."""
     log: str | None = None
     """The status of its JobLog, where it is not what the state says; empty for none."""
     remark: str | None = None
@@ -306,7 +306,7 @@ def _write(run: Told, tables: Tables) -> None:
     row = {"schedule_uid": run.schedule, "scheduled_time": iso(run.due), "reason": run.reason, "finished_at": decided}
     identity = f"run-{run.key}"
     tables["runs"].append({**row, "id": identity, "run_key": run.key, "state": run.state, "message": run.message})
-    job = run.ledger_job or run.job
+    job = run.job if run.ledger_job is None else run.ledger_job or None
     tables["attempts"].append(
         {
             **row,

@@ -119,6 +119,11 @@ def _commits_lost(story: Story) -> None:
     story.tick(110, lag=4.0)
 
 
+def _lost_after_it_ran(story: Story) -> None:
+    story.fault(101, 105, "failover", Target.DATABASE, lost_commits=True)
+    story.change(100, state="Unknown", reason="LedgerLost", decided=START + 115.0, ledger_job="")
+
+
 def _a_range_is_missed(story: Story) -> None:
     story.fault(95, 200, "database-killed", Target.DATABASE)
     story.without(*range(100, 180, 10))
@@ -292,6 +297,7 @@ BORNE = [
     pytest.param(_job_deleted, "client", id="somebody deletes a Job at work"),
     pytest.param(_vanished, "client", id="a Job without its finalizer vanishes"),
     pytest.param(_commits_lost, "fault", id="the database loses commits"),
+    pytest.param(_lost_after_it_ran, "fault", id="commits are lost, and with them which Job a run was"),
     pytest.param(_unanswered_edit, "schedule", id="an edit without an answer was made"),
     pytest.param(_unanswered_suspension, "client", id="while a suspension has no answer a tick may be missing"),
     pytest.param(_refused, None, id="operations that were refused change nothing"),
