@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 CONTENDERS = ("cronjob", "ticklock")
 _EVERY_MINUTE = "* * * * *"
-_AFTERWARDS = 75.0
+AFTERWARDS = 75.0
 """A tick that was due at the end of the faults may be made up for at the next one."""
 _KEEP = 100
 _BEFORE = 4.0
@@ -132,8 +132,8 @@ def run(order: Order, who: str, *, tell: Callable[[str], None]) -> None:
         for one in field.estate:
             field.people.create(one)
         throw(strikes, field, seconds=order.seconds, tell=tell, pace=pace)
-        tell(f"on without faults for {_AFTERWARDS:.0f} s")
-        time.sleep(_AFTERWARDS)
+        tell(f"on without faults for {AFTERWARDS:.0f} s")
+        time.sleep(AFTERWARDS)
         field.check()
 
 
@@ -150,7 +150,7 @@ def until_minute(now: float, kind: Kind) -> float:
 def table(history: History, who: str) -> Iterator[str]:
     """Yield the table of one contender."""
     last = max(entry.at for entry in history.entries)
-    yield from outcome(history, until=last - _AFTERWARDS).lines(who)
+    yield from outcome(history, until=last - AFTERWARDS).lines(who)
 
 
 def _standing(number: int, kind: str) -> Standing:

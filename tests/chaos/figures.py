@@ -10,7 +10,7 @@ from tests.chaos.findings import Figures, Lags
 from tests.chaos.operations import NEVER
 from tests.chaos.rules.at_least_once import FINAL, unstarted
 
-NO_FAULT = "no fault"
+NO_FAULT, ANY_FAULT = "no fault", "any fault"
 
 
 def figures(case: Case) -> Figures:
@@ -39,9 +39,11 @@ def _lags(case: Case) -> dict[str, Lags]:
         if started is None:
             continue
         lag = max(started - case.ready(target), 0.0)
-        for name in {one.name for one in case.disturbing(target)} or {NO_FAULT}:
+        felt = {one.name for one in case.disturbing(target)}
+        for name in {*felt, ANY_FAULT} if felt else {NO_FAULT}:
             found[name].append(lag)
-    return {name: _measured(sorted(found[name])) for name in sorted(found, key=lambda one: (one != NO_FAULT, one))}
+    order = sorted(found, key=lambda one: (one != NO_FAULT, one != ANY_FAULT, one))
+    return {name: _measured(sorted(found[name])) for name in order}
 
 
 def _measured(lags: Sequence[float]) -> Lags:

@@ -78,7 +78,7 @@ class Figures:
     doubled: int
     """Runs with more than one Job that may have started."""
     lags: Mapping[str, Lags]
-    """By kind of fault; `no fault` without any."""
+    """By kind of fault; `no fault` without any, `any fault` for all that felt one."""
     verdicts: Counter[str]
     """By state and reason."""
     slowest_recovery: float | None

@@ -57,17 +57,20 @@ class Outcome:
         """Ticks whose one Job started more than one pod."""
         return sorted(one for one, count in self.pods.items() if count > 1 and len(set(self.jobs[one])) == 1)
 
+    def lag(self) -> tuple[float, float] | None:
+        """Return p50 and p99 of what was owed and started, in seconds."""
+        lags = [lag for one, lag in self.lags.items() if one in self.owed]
+        return (_percentile(lags, 0.5), _percentile(lags, 0.99)) if lags else None
+
     def lines(self, name: str) -> Iterator[str]:
         """Yield the table."""
-        lags = [lag for one, lag in self.lags.items() if one in self.owed]
         started = len(self.owed) - len(self.lost)
         yield f"  {name}: {len(self.owed)} ticks owed, {started} started"
         yield f"    lost, without a word       {len(self.lost)}"
         yield f"    two Jobs for one tick      {len(self.doubles)}"
         yield f"    two pods of one Job        {len(self.crowds)}"
-        if lags:
-            half, most = _percentile(lags, 0.5), _percentile(lags, 0.99)
-            yield f"    lag                        p50 {half:.1f} s, p99 {most:.1f} s"
+        if (lag := self.lag()) is not None:
+            yield f"    lag                        p50 {lag[0]:.1f} s, p99 {lag[1]:.1f} s"
 
 
 def outcome(history: History, *, until: float) -> Outcome:

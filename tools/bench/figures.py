@@ -50,6 +50,20 @@ class Duration:
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table that a command of its own has measured."""
+
+    name: str
+    text: str
+    """What was counted, and how: stands above the table."""
+    titles: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int
+    """How many columns, from the first, hold words and not numbers."""
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """All of them."""
 
@@ -57,6 +71,7 @@ class Figures:
     trials: tuple[TrialFigures, ...] = ()
     pace: PaceFigures | None = None
     durations: tuple[Duration, ...] = field(default=())
+    sheets: tuple[Sheet, ...] = field(default=())
 
     def with_trial(self, new: TrialFigures) -> "Figures":
         """Put in a trial, in place of the last of the same contender and size."""
@@ -69,6 +84,12 @@ class Figures:
         """Put in a duration, in place of the last of the same name."""
         others = [one for one in self.durations if one.name != new.name]
         return replace(self, durations=tuple(sorted([*others, new], key=lambda one: one.name)))
+
+    def with_sheet(self, new: Sheet) -> "Figures":
+        """Put in a sheet, in place of the last of the same name; the others keep their order."""
+        if all(one.name != new.name for one in self.sheets):
+            return replace(self, sheets=(*self.sheets, new))
+        return replace(self, sheets=tuple(new if one.name == new.name else one for one in self.sheets))
 
     def of(self, contender: Contender, size: int) -> TrialFigures | None:
         """Return the figures of a contender with so many schedules."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tools.bench.bars import Bar, bars
 from tools.bench.counting import Lag, Tally
-from tools.bench.figures import Figures, TrialFigures
+from tools.bench.figures import Figures, Sheet, TrialFigures
 from tools.bench.machine import Machine
 from tools.bench.plan import Contender
 
@@ -30,6 +30,7 @@ Ticklock has the same, as both need its Job controller.
 def page(figures: Figures) -> str:
     """Write the page."""
     parts = [_HEAD, _machine(figures.machine), *_launching(figures), *_pace(figures), *_durations(figures)]
+    parts += [part for sheet in figures.sheets for part in _sheet(sheet)]
     return "\n".join(parts)
 
 
@@ -196,6 +197,12 @@ def _durations(figures: Figures) -> Iterator[str]:
     yield "Cold: nothing built, nothing installed. Warm: the second time.\n"
     rows = [[one.name, _clock(one.seconds), f"`{one.measured.command}`", one.measured.on] for one in figures.durations]
     yield table(["what", "time", "command", "on"], rows, words=4)
+
+
+def _sheet(sheet: Sheet) -> Iterator[str]:
+    yield f"## {sheet.name}\n"
+    yield f"Measured by `{sheet.measured.command}` on {sheet.measured.on}. {sheet.text}\n"
+    yield table(sheet.titles, sheet.rows, words=sheet.words)
 
 
 def _clock(length: float) -> str:

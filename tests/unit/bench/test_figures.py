@@ -6,7 +6,7 @@ import pytest
 
 from tools.bench.bars import bars
 from tools.bench.counting import Count, Lag, Tally
-from tools.bench.figures import Duration, Figures, Measured, PaceFigures, TrialFigures, load, save
+from tools.bench.figures import Duration, Figures, Measured, PaceFigures, Sheet, TrialFigures, load, save
 from tools.bench.machine import Machine, this_machine
 from tools.bench.pace import Pace
 from tools.bench.page import page
@@ -44,6 +44,7 @@ FULL = Figures(
     (OURS, figures_of(Contender.CRONJOB_DEFAULT, replace(WELL, launched=1500)), THEIRS),
     PaceFigures(Pace(1000, bare=500, ticklock=425), MEASURED),
     (Duration("make demo, warm", 12.5, MEASURED), Duration("make demo, cold", 543, MEASURED)),
+    (Sheet("Random faults", "Judged.", ("what", "figure"), (("started twice", "0"),), 1, MEASURED),),
 )
 
 
@@ -122,7 +123,7 @@ def test_the_page_has_every_figure_and_its_command() -> None:
 
 def test_every_table_of_the_page_has_as_many_cells_in_each_row_as_in_its_head() -> None:
     tables = re.findall(r"(?:^\|.*\n)+", page(FULL), flags=re.MULTILINE)
-    assert len(tables) == 8
+    assert len(tables) == 9
     assert all(len({line.count("|") for line in rows.splitlines()}) == 1 for rows in tables)
 
 
@@ -146,6 +147,20 @@ def test_a_new_trial_takes_the_place_of_the_last_of_its_kind_and_size() -> None:
 def test_a_new_duration_takes_the_place_of_the_last_of_its_name() -> None:
     found = FULL.with_duration(Duration("make demo, warm", 11, MEASURED)).durations
     assert [(one.name, one.seconds) for one in found] == [("make demo, cold", 543), ("make demo, warm", 11)]
+
+
+def test_a_new_sheet_takes_the_place_of_the_last_of_its_name_and_others_stand_after_it() -> None:
+    later, other = (replace(FULL.sheets[0], name=name, text="Again.") for name in ("Random faults", "Guards"))
+    assert [(one.name, one.text) for one in FULL.with_sheet(other).with_sheet(later).sheets] == [
+        ("Random faults", "Again."),
+        ("Guards", "Again."),
+    ]
+
+
+def test_a_sheet_is_a_chapter_of_the_page_with_its_command() -> None:
+    chapter = page(FULL).partition("## Random faults\n")[2]
+    assert "Measured by `make bench` on 2026-11-22. Judged." in chapter
+    assert "| started twice | 0 |" in chapter
 
 
 def test_what_is_saved_is_loaded_and_makes_the_same_page(tmp_path: Path) -> None:

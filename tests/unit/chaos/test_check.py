@@ -58,7 +58,7 @@ def test_programs_get_everything_as_json(tmp_path: Path, capsys: pytest.CaptureF
     assert [rule for rule, holds in told["rules"].items() if not holds] == ["R1", "R2"]
     assert (told["figures"]["owed"], told["figures"]["missed"], told["figures"]["lost"]) == (31, 1, 1)
     assert told["figures"]["duplicate_rate"] == pytest.approx(1 / 30)
-    assert set(told["figures"]["lags"]) == {"no fault", "database-killed"}
+    assert set(told["figures"]["lags"]) == {"no fault", "any fault", "database-killed"}
     assert told["figures"]["verdicts"] == {"Completed, JobCompleted": 30}
     assert [one["kind"] for one in told["findings"][0]["evidence"]] == ["job", "job", "node", "node"]
 
