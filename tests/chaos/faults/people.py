@@ -108,9 +108,9 @@ def namespace_recreated(ground: Ground, dice: Random) -> Iterator[Details]:
     yield {"namespace": namespace, "schedules": [one.name for one in inside]}
     with ground.people.deleting_namespace(namespace, inside):
         gone = f"/api/v1/namespaces/{namespace}"
-        wait_until(lambda: not _there(ground, gone), what="the namespace is gone", seconds=_GONE_SECONDS, interval=0.3)
-    create_namespace(ground.cluster, namespace)
-    wait_until(lambda: has_account(ground.cluster, namespace), what="the namespace has its ServiceAccount")
+        # again and again: the first request may have gone with an etcd that was set back
+        wait_until(lambda: _removed(ground, gone), what="the namespace is gone", seconds=_GONE_SECONDS, interval=1.0)
+    wait_until(lambda: _stands(ground, namespace), what="the namespace stands again", seconds=_GONE_SECONDS)
     for one in inside:
         ground.people.create(one)
 
@@ -161,6 +161,13 @@ def _there(ground: Ground, path: str) -> bool:
     except OSError:
         return True
     return True
+
+
+def _stands(ground: Ground, namespace: str) -> bool:
+    with contextlib.suppress(ApiError, OSError):
+        create_namespace(ground.cluster, namespace)
+        return has_account(ground.cluster, namespace)
+    return False
 
 
 def _removed(ground: Ground, path: str) -> bool:
