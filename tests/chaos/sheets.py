@@ -71,10 +71,9 @@ def matrix(folders: Sequence[Path]) -> Iterator[Sheet]:
     """Yield the sheet of the crash matrix, a line for each history in these folders."""
     rows, last = [], None
     for folder in sorted(found.parent for top in folders for found in top.rglob("meta.json")):
-        history, case, judgement = _judged(folder)
+        history, _, judgement = _judged(folder)
         found, last = judgement.figures, history
-        cells = len(case.troubles.all)
-        counts = (cells, found.started, found.doubled, found.lost, len(judgement.failures))
+        counts = (history.meta.notes["cells"], found.started, found.doubled, found.lost, len(judgement.failures))
         rows.append((history.meta.command, *(f"{count:,}" for count in counts)))
     if last is None:
         raise SystemExit("no history in these folders: run the tests of the matrix with CHAOS_KEEP=FOLDER")

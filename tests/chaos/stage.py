@@ -26,9 +26,9 @@ KEPT = os.environ.get("CHAOS_KEEP")
 """A folder to which histories are copied."""
 
 
-def staged(folder: Path, name: str) -> Iterator[Traffic]:
+def staged(folder: Path, name: str, *, cells: int) -> Iterator[Traffic]:
     """Bring up a world with traffic; at the end let everything come to rest, and judge."""
-    meta = Meta(seed=0, seconds=0, command=name, bounds=BOUNDS)
+    meta = Meta(seed=0, seconds=0, command=name, bounds=BOUNDS, notes={"cells": cells})
     plan = Plan(settings=QUICK, cluster=Options(pods=False, fsync=False), meta=meta)
     with World(folder, plan) as world:
         world.heal()

@@ -60,7 +60,7 @@ CELLS = [
 
 @pytest.fixture(scope="module")
 def traffic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traffic]:
-    yield from staged(tmp_path_factory.mktemp("answers"), "crash matrix, answers")
+    yield from staged(tmp_path_factory.mktemp("answers"), "crash matrix, answers", cells=len(CELLS))
 
 
 @pytest.fixture(scope="module")

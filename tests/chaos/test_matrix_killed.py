@@ -16,7 +16,7 @@ CELLS = [pytest.param(step, role, id=f"{step.words}, killed, {role.value}") for 
 
 @pytest.fixture(scope="module")
 def traffic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traffic]:
-    yield from staged(tmp_path_factory.mktemp("killed"), "crash matrix, killed")
+    yield from staged(tmp_path_factory.mktemp("killed"), "crash matrix, killed", cells=len(CELLS))
 
 
 @pytest.mark.parametrize(("step", "role"), CELLS)

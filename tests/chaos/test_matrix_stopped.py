@@ -16,7 +16,7 @@ CELLS = [pytest.param(step, role, id=f"{step.words}, stopped, {role.value}") for
 
 @pytest.fixture(scope="module")
 def traffic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traffic]:
-    yield from staged(tmp_path_factory.mktemp("stopped"), "crash matrix, stopped")
+    yield from staged(tmp_path_factory.mktemp("stopped"), "crash matrix, stopped", cells=len(CELLS))
 
 
 @pytest.mark.parametrize(("step", "role"), CELLS)

@@ -16,7 +16,7 @@ from tests.unit.chaos import breaking
 from tests.unit.chaos.stories import Story, sound
 
 
-def kept(folder: Path, history: History, **notes: str) -> Path:
+def kept(folder: Path, history: History, **notes: object) -> Path:
     with Recorder(folder, replace(history.meta, notes={**history.meta.notes, **notes})) as recorder:
         for entry in history.entries:
             recorder.write(entry)
@@ -62,10 +62,10 @@ def test_what_went_wrong_is_published(tmp_path: Path, edit: Callable[[Story], ob
 
 
 def test_the_matrix_has_a_line_for_each_history(tmp_path: Path) -> None:
-    kept(tmp_path / "killed", story(faulty))
-    kept(tmp_path / "stopped", story(faulty_and_double))
+    kept(tmp_path / "killed", story(faulty), cells=59)
+    kept(tmp_path / "stopped", story(faulty_and_double), cells=35)
     (sheet,) = sheets.matrix([tmp_path])
-    assert [row[1:] for row in sheet.rows] == [("1", "31", "0", "0", "0"), ("1", "31", "1", "0", "1")]
+    assert [row[1:] for row in sheet.rows] == [("59", "31", "0", "0", "0"), ("35", "31", "1", "0", "1")]
 
 
 def test_a_matrix_without_a_history_is_no_result(tmp_path: Path) -> None:
