@@ -12,7 +12,7 @@ endef
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: .venv/.stamp ## virtual environment with pinned, hashed dependencies; costs nothing when nothing changed
@@ -68,6 +68,15 @@ model: setup ## search the model of the launch protocol, with its guards and wit
 .PHONY: chaos
 chaos: setup helpers ## random faults over many schedules, on the real thing: SECONDS=300 SEED=1; the history is kept
 	@exec $(PY) -m tests.chaos --seconds $(or $(SECONDS),300) --seed $(or $(SEED),1) $(CHAOS_ARGS)
+
+.PHONY: chaos-short
+chaos-short: setup helpers ## the crash matrix, and random faults of a fixed seed: what CI asks of every change
+	$(call stage,matrix,$(PY) -m pytest -m chaos $(wildcard tests/chaos/test_matrix_*.py))
+	$(call stage,soak,$(PY) -m tests.chaos --seconds 100 --seed 21 --schedules 24)
+
+.PHONY: guards
+guards: setup ## each guard taken out of the real program: the checker must find what goes wrong then
+	$(call stage,guards,$(PY) -m tests.chaos.guards)
 
 .PHONY: build
 build: setup ## the control plane's binaries, from source, where they are not at hand

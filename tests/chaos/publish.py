@@ -10,12 +10,8 @@ import sys
 from pathlib import Path
 
 from tests.chaos import sheets
-from tools.bench.figures import Sheet, load, save
-from tools.bench.machine import this_machine
-from tools.bench.page import page
-from tools.devcluster.manifests import ROOT
+from tools.bench.publishing import DOCS, put
 
-DOCS = ROOT / "docs"
 KINDS = {
     "soak": sheets.soak,
     "matrix": sheets.matrix,
@@ -35,14 +31,6 @@ def main(argv: list[str]) -> int:
         put(sheet, asked.docs)
         sys.stdout.write(f"{sheet.name}: {len(sheet.rows)} lines\n")
     return 0
-
-
-def put(sheet: Sheet, docs: Path) -> None:
-    """Write a sheet into the figures, in place of the last of its name."""
-    docs.mkdir(exist_ok=True)
-    figures = load(docs / "figures.json", this_machine()).with_sheet(sheet)
-    save(docs / "figures.json", figures)
-    (docs / "figures.md").write_text(page(figures))
 
 
 if __name__ == "__main__":

@@ -43,6 +43,8 @@ from tools.devcluster.postgres import Postgres
 from tools.devcluster.replica import Replica
 
 _TOKEN_SECONDS = 4 * 3600
+_TRUST_SECONDS = 60
+"""A clock that stepped is believed again when it has run straight for 30 s."""
 
 QUICK: Mapping[str, object] = {
     "claim_seconds": 3,
@@ -206,7 +208,9 @@ class World:
             replica.wait_ready()
         try:
             self.leader()
-            eventually(lambda: all(map(can_launch, self.replicas)), what="every replica can launch")
+            eventually(
+                lambda: all(map(can_launch, self.replicas)), what="every replica can launch", seconds=_TRUST_SECONDS
+            )
         except AssertionError as late:
             raise AssertionError(f"{late}\n{self.told()}") from late
 

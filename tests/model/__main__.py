@@ -8,7 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 from tests.model import tables
 from tests.model.ablations import ABLATIONS, EVERY
@@ -16,6 +19,8 @@ from tests.model.configurations import CONFIGURATIONS, LONG
 from tests.model.guards import RULES
 from tests.model.running import Result, searched_all
 from tests.model.story import numbered
+from tools.bench.figures import Measured, Sheet
+from tools.bench.publishing import put
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", metavar="WORD", help="only configurations or guards with this word in their name")
     parser.add_argument("--long", action="store_true", help="the configurations that take minutes instead")
     parser.add_argument("--markdown", action="store_true", help="print the table for a page")
+    parser.add_argument("--docs", type=Path, help="where figures.md is, to put what was searched into it")
     parser.add_argument("--processes", type=int, default=2, choices=(1, 2))
     options = parser.parse_args(arguments)
     began = time.monotonic()
@@ -39,6 +45,8 @@ def _configurations(options: argparse.Namespace) -> bool:
     setups = [w for w in table if not options.only or options.only in w.name]
     results = searched_all(setups, processes=options.processes)
     _print(tables.configurations(results), options)
+    if options.docs:
+        put(sheet(results, "configurations searched"), options.docs)
     broken = [result for result in results if result.broken]
     for result in broken:
         _tell(result.setup.name, result)
@@ -54,11 +62,31 @@ def _guards(options: argparse.Namespace) -> bool:
         return True
     results = searched_all([one.without for one in EVERY], processes=options.processes)
     _print(tables.guards(results), options)
+    if options.docs:
+        put(sheet(results[: len(ABLATIONS)], "guards switched off, one at a time"), options.docs)
     for ablation, result in zip(ABLATIONS, results, strict=False):
         if options.stories:
             _tell(RULES[ablation.guard], result)
     missed = [one for one, result in zip(ABLATIONS, results, strict=False) if result.invariant != one.breaks]
     return not missed and not any(result.broken for result in results[len(ABLATIONS) :])
+
+
+def sheet(results: Sequence[Result], what: str) -> Sheet:
+    """Return what a search amounted to, for the page of figures."""
+    broken = Counter(result.invariant for result in results if result.broken)
+    rows = (
+        (what, f"{len(results):,}"),
+        ("states", f"{sum(result.states for result in results):,}"),
+        ("transitions", f"{sum(result.transitions for result in results):,}"),
+        ("seconds of CPU", f"{sum(result.seconds for result in results):,.0f}"),
+        ("of these that broke an invariant", f"{broken.total():,}"),
+        *((f"broke {name}", f"{count:,}") for name, count in sorted(broken.items(), key=str)),
+    )
+    off = "guards" in what
+    name, command = ("Model without a guard", " --guards") if off else ("Model", "")
+    text = "Each must break an invariant." if off else "None may break an invariant."
+    on = datetime.now(UTC).date().isoformat()
+    return Sheet(name, text, ("what", "figure"), rows, 1, Measured(on, f"python -m tests.model{command}"))
 
 
 def _print(table: tables.Table, options: argparse.Namespace) -> None:

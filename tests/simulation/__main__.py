@@ -7,11 +7,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 from tests.simulation.crew import Crew
 from tests.simulation.run import Outcome, quiet, run_seed, run_world, telling
 from tests.simulation.sabotage import NOTHING, SABOTAGES
 from tests.simulation.stories import STORIES
+from tools.bench.figures import Measured, Sheet
+from tools.bench.publishing import put
 
 
 def main(argv: Sequence[str]) -> int:
@@ -19,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
     if asked.seed is not None:
         return _one(asked)
     first, _, end = asked.seeds.partition("..")
-    return _many(range(int(first), int(end)), asked.sabotage, jobs=asked.jobs)
+    return _many(range(int(first), int(end)), asked)
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -30,6 +34,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--trace", action="store_true", help="with --seed: tell its story")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="switch a guard off: then seeds must fail")
+    parser.add_argument("--docs", type=Path, help="where figures.md is, to put what was simulated into it")
     parser.add_argument("--unguarded", action="store_true", help="with --story: without the guard that it is about")
     return parser.parse_args(argv)
 
@@ -51,8 +56,8 @@ def _one(asked: argparse.Namespace) -> int:
     return int(bool(outcome.failures))
 
 
-def _many(seeds: range, sabotage: str | None, *, jobs: int) -> int:
-    began = time.monotonic()
+def _many(seeds: range, asked: argparse.Namespace) -> int:
+    began, sabotage, jobs = time.monotonic(), asked.sabotage, asked.jobs
     more = f" --sabotage '{sabotage}'" if sabotage else ""
     outcomes = []
     with Crew(jobs) as crew:
@@ -63,6 +68,8 @@ def _many(seeds: range, sabotage: str | None, *, jobs: int) -> int:
                 print(f"       replay: python -m tests.simulation --seed {outcome.seed} --trace{more}", flush=True)
     took = time.monotonic() - began
     print(summary(outcomes, took, jobs))
+    if asked.docs:
+        put(sheet(outcomes, took, f"python -m tests.simulation --seeds {seeds.start}..{seeds.stop}"), asked.docs)
     return int(any(outcome.failures for outcome in outcomes))
 
 
@@ -78,6 +85,25 @@ def summary(outcomes: Sequence[Outcome], took: float, jobs: int) -> str:
         "faults: " + ", ".join(f"{name} {number}" for name, number in sorted(faults.items())),
     ]
     return "\n".join(lines)
+
+
+def sheet(outcomes: Sequence[Outcome], took: float, command: str) -> Sheet:
+    """Return what the seeds amounted to, for the page of figures."""
+    faults: Counter[str] = sum((outcome.faults for outcome in outcomes), Counter())
+    rows = (
+        ("seeds", f"{len(outcomes):,}"),
+        ("of these that failed", f"{sum(bool(outcome.failures) for outcome in outcomes):,}"),
+        ("seconds", f"{took:.0f}"),
+        ("hours simulated", f"{sum(outcome.seconds for outcome in outcomes) / 3600:,.1f}"),
+        ("runs", f"{sum(outcome.ticks for outcome in outcomes):,}"),
+        ("launches", f"{sum(outcome.launches for outcome in outcomes):,}"),
+        *((f"fault: {name}", f"{count:,}") for name, count in faults.most_common()),
+    )
+    text = (
+        "Whole replicas of the real code under a seeded scheduler and virtual time; a seed that fails can be replayed."
+    )
+    on = datetime.now(UTC).date().isoformat()
+    return Sheet("Simulation", text, ("what", "figure"), rows, 1, Measured(on, command))
 
 
 if __name__ == "__main__":

@@ -179,6 +179,10 @@ def test_the_clock_of_the_database_is_an_hour_off(field: Battlefield, strike: St
 # ------------------------------------------------------------------------------------------------------------ etcd
 
 
+_JUMP = 1_000_000_000
+"""Revisions by which a restore jumps where it is made as etcd's manual advises."""
+
+
 @pytest.mark.parametrize(("name", "jumps"), [("etcd-set-back", False), ("etcd-set-back-as-advised", True)])
 def test_the_cluster_forgets_the_last_writes(field: Battlefield, strike: Strike, name: str, *, jumps: bool) -> None:
     field.cluster.api.post(_MAPS, {"metadata": {"name": f"{name}-before"}})
@@ -189,4 +193,5 @@ def test_the_cluster_forgets_the_last_writes(field: Battlefield, strike: Strike,
     names = {one["metadata"]["name"] for one in field.cluster.api.get(_MAPS)["items"]}
     assert f"{name}-before" in names, "what was deleted is back"
     assert f"{name}-after" not in names
-    assert (field.cluster.etcd_state.revision() > revision) is jumps
+    # without the jump it begins below, and may have passed it since: everything that runs writes
+    assert (field.cluster.etcd_state.revision() > revision + _JUMP / 2) is jumps
