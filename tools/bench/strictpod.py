@@ -11,9 +11,13 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from tools.bench.figures import Measured, Sheet
+from tools.bench.page import table
+from tools.bench.publishing import put
 from tools.bench.template import NAMESPACE
 from tools.devcluster.installation import Installation, Shape
 from tools.devcluster.manifests import collection, create_namespace, has_account
@@ -25,6 +29,9 @@ _EVERY = 10
 _LABEL = "ticklock.dev/schedule"
 _TICK = "TICKLOCK_SCHEDULED_TIME"
 _SHARES = (0.5, 0.9, 0.99, 1.0)
+_TEXT = """\
+Schedules of both policies tick at the same seconds in one cluster with two replicas and simulated nodes; the lag is
+counted by a watch on pods."""
 
 
 @dataclass(slots=True)
@@ -94,17 +101,18 @@ def measure(schedules: int, ticks: int) -> Lags:
     return lags
 
 
-def table(lags: Lags) -> str:
-    """Return the figures as Markdown."""
+def sheet(lags: Lags, command: str) -> Sheet:
+    """Return the figures as a sheet."""
     shares = ["max" if share == 1 else f"p{round(share * 100)}" for share in _SHARES]
-    head = ["launchPolicy", "from the tick to its pod", "pods", *(f"{share}, ms" for share in shares)]
-    lines = ["| " + " | ".join(head) + " |", "|---|---|" + "---:|" * (len(shares) + 1)]
+    rows = []
     for policy in POLICIES:
         for words, found in (("made", lags.made[policy]), ("running", lags.running[policy])):
             values = sorted(found.values())
-            figures = [f"{1000 * values[math.ceil(share * len(values)) - 1]:.0f}" for share in _SHARES]
-            lines.append("| " + " | ".join([policy, words, str(len(values)), *figures]) + " |")
-    return "\n".join(lines)
+            figures = (f"{1000 * values[math.ceil(share * len(values)) - 1]:.0f}" for share in _SHARES)
+            rows.append((policy, words, str(len(values)), *figures))
+    titles = ("launchPolicy", "from the tick to its pod", "pods", *(f"{share}, ms" for share in shares))
+    measured = Measured(datetime.now(UTC).date().isoformat(), command)
+    return Sheet("The cost of StrictPod", _TEXT, titles, tuple(rows), 2, measured)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -112,9 +120,14 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.bench.strictpod", description=__doc__)
     parser.add_argument("--schedules", type=int, default=20, help="schedules of each policy (default: 20)")
     parser.add_argument("--ticks", type=int, default=6, help=f"ticks, {_EVERY} s apart (default: 6)")
+    parser.add_argument("--docs", type=Path, help="where figures.md is, to put it there")
     arguments = parser.parse_args(argv)
     began = time.monotonic()
-    print(table(measure(arguments.schedules, arguments.ticks)))
+    asked = f"--schedules {arguments.schedules} --ticks {arguments.ticks}"
+    found = sheet(measure(arguments.schedules, arguments.ticks), f"python -m tools.bench.strictpod {asked}")
+    print(table(found.titles, found.rows, words=found.words))
+    if arguments.docs:
+        put(found, arguments.docs)
     print(f"{arguments.schedules} schedules of each policy, {arguments.ticks} ticks, {time.monotonic() - began:.0f} s")
     return 0
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tools.bench.strictpod import Lags, manifest, table
+from tools.bench.strictpod import Lags, manifest, sheet
 from tools.devcluster.watching import Change, Sight
 
 TICK = 1_795_365_000.0  # 2026-11-22T16:30:00Z
@@ -33,10 +33,10 @@ def test_the_first_sight_of_each_counts() -> None:
         "StrictPod": [0.3],
     }
     assert [round(lag, 3) for lag in lags.running["Job"].values()] == [0.2]
-    assert table(lags).splitlines()[2:4] == [
-        "| Job | made | 1 | 100 | 100 | 100 | 100 |",
-        "| Job | running | 1 | 200 | 200 | 200 | 200 |",
-    ]
+    assert sheet(lags, "a command").rows[:2] == (
+        ("Job", "made", "1", "100", "100", "100", "100"),
+        ("Job", "running", "1", "200", "200", "200", "200"),
+    )
 
 
 def test_both_policies_tick_at_the_same_seconds() -> None:
