@@ -8,7 +8,8 @@ Rules, in the order in which they are applied: an unsuspended Job is a launched 
 ended is recorded, before a later attempt of its run is looked at. A suspended Job that its row is not bound to is taken
 away and its attempt planned anew at a higher stage. Whatever else stands at or below the witness was handled before: it
 becomes Unknown and is never launched again. So does what was due of an object that is gone: nothing bears witness of it
-any more. A bound or launched attempt without a Job is Unknown too.
+any more. A bound or launched attempt without a Job is Unknown too. Last, edits that were lost are stored: what an object
+says now is in force before the gate opens, or a suspended schedule would tick on until it is read again.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from ticklock.store.comparison import lose_bound, lose_planned, unstage_unbound
 from ticklock.store.deletion import bury
 from ticklock.store.rebuilding import believable, ensure_owners, in_order, rebuild_all
 from ticklock.store.rowlocks import lock_specs
-from ticklock.store.schedules import namesakes
+from ticklock.store.schedules import namesakes, store_lost_edits
 from ticklock.store.session import INCARNATION, Database, sql
 from ticklock.store.specs import store_new
 from ticklock.store.terms import QUARANTINED, fence
@@ -143,6 +144,7 @@ async def _settle(
         await bury(connection, db, ref)
     if not leftovers:
         settled["unknown"] += await lose_bound(connection, db, ours, by_uid)
+        leftovers = await store_lost_edits(connection, db, objects, now)
     return settled, leftovers
 
 

@@ -74,6 +74,25 @@ async def reconcile(
         return len(changed) + len(dead), leftovers
 
 
+async def store_lost_edits(
+    connection: AsyncConnection, db: Database, objects: Sequence[Declared], now: datetime
+) -> list[Leftover]:
+    """Store the specs that the ledger does not have although it knows the objects; return the Jobs that are left over.
+
+    For the quarantine, which holds every schedule: here an older generation counts too, as the cluster may have been
+    set back. Triggers and deletions are not its concern, the reconciler reads them again.
+    """
+    known = await _known(connection, db, [item.ref.uid for item in objects])
+    leftovers: list[Leftover] = []
+    for item in objects:
+        row = known.get(item.ref.uid)
+        if row is None or row["deleted_at"] is not None or item.deleting or item.generation == row["generation"]:
+            continue
+        leftovers += await store_edit(connection, db, item, row=row, now=now)
+        await mark_dirty(connection, db, [item.ref.uid])
+    return leftovers
+
+
 async def _known(connection: AsyncConnection, db: Database, uids: Sequence[str]) -> dict[str, dict[str, Any]]:
     result = await connection.execute(_KNOWN, {"cluster": db.cluster, "uids": list(uids)})
     return {row["uid"]: dict(row) for row in result.mappings()}
