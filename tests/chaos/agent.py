@@ -14,6 +14,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -30,6 +31,8 @@ Manifest = dict[str, Any]
 
 SOURCE = "nodes"
 _RETRY_SECONDS = 0.2
+_AGAIN_SECONDS = 5.0
+"""After which what was said is looked at again."""
 _REQUESTS = 8
 _KILLED = 137
 _OVER = {"Succeeded", "Failed"}
@@ -43,6 +46,8 @@ class _Pod:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     deleted: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    told: Manifest | None = None
+    """The last status that the API server was told."""
 
     @property
     def uid(self) -> str:
@@ -159,10 +164,20 @@ class NodeAgent:
             await pod.changed.wait()
         if phase not in _OVER and not pod.deleted.is_set():
             await self._run(pod)
-        await pod.deleted.wait()
-        await self._running.wait()
-        if not pod.gone.is_set():
-            await self._tell(lambda: self._api.delete(pod.path, _at_once(pod)))
+        await self._keep(pod)
+
+    async def _keep(self, pod: _Pod) -> None:
+        """Until the pod is gone, have the API server know what is so: etcd may be set back to before it was told."""
+        while not pod.gone.is_set():
+            pod.changed.clear()
+            await self._running.wait()
+            if pod.deleted.is_set():
+                await self._tell(lambda: self._api.delete(pod.path, _at_once(pod)))
+            elif pod.told is not None and (pod.body.get("status") or {}).get("phase") != pod.told["phase"]:
+                await self._say(pod, pod.told)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN_SECONDS):
+                    await pod.changed.wait()
 
     async def _run(self, pod: _Pod) -> None:
         await self._running.wait()
@@ -203,6 +218,7 @@ class NodeAgent:
 
     async def _say(self, pod: _Pod, status: Manifest) -> bool:
         """PATCH the status; False where the pod has gone."""
+        pod.told = status
         body = {"metadata": {"uid": pod.uid}, "status": status}
         return await self._tell(lambda: self._api.merge_patch(f"{pod.path}/status", body))
 

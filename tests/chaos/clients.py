@@ -11,7 +11,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from tests.chaos.history import Action, ClientOp, Phase, Spec
+from tests.chaos.history import OF_SCHEDULES, Action, ClientOp, Phase, Spec
 from tests.chaos.sighted import spec_of
 from tools.devcluster.kubeapi import ApiError, Credentials, KubeApi
 from tools.devcluster.manifests import collection
@@ -91,7 +91,7 @@ class Client:
         told = _Told(action, standing.namespace, standing.name, standing.uid, spec=spec_of(wanted["spec"]))
         answer = self._do(told, lambda: self.api.merge_patch(standing.path, {"spec": spec}))
         if answer is not None:
-            standing.body = wanted
+            standing.body, standing.uid = wanted, str(answer["metadata"]["uid"])
         return answer
 
     def suspend(self, standing: Standing) -> dict[str, Any] | None:
@@ -103,7 +103,10 @@ class Client:
     def trigger(self, standing: Standing, value: str) -> dict[str, Any] | None:
         told = _Told(Action.TRIGGER, standing.namespace, standing.name, standing.uid, trigger=value)
         note = {"metadata": {"annotations": {_TRIGGER: value}}}
-        return self._do(told, lambda: self.api.merge_patch(standing.path, note))
+        answer = self._do(told, lambda: self.api.merge_patch(standing.path, note))
+        if answer is not None:
+            standing.uid = str(answer["metadata"]["uid"])
+        return answer
 
     def delete(self, standing: Standing) -> dict[str, Any] | None:
         told = _Told(Action.DELETE, standing.namespace, standing.name, standing.uid)
@@ -162,7 +165,9 @@ class Client:
         meta = (answer or {}).get("metadata") or {}
         generation, created, uid = meta.get("generation"), None, told.schedule_uid or None
         if told.action is Action.CREATE and answer is not None:
-            created, uid = datetime.fromisoformat(meta["creationTimestamp"]).timestamp(), meta["uid"]
+            created = datetime.fromisoformat(meta["creationTimestamp"]).timestamp()
+        if told.action in OF_SCHEDULES and "uid" in meta:
+            uid = meta["uid"]  # an etcd that was set back may have brought an older object of the name back
         self._recorder.write(
             ClientOp(
                 at=time.time(),

@@ -41,8 +41,8 @@ class Operation:
 
     @property
     def schedule_uid(self) -> str | None:
-        """The ScheduledJob's UID, where either phase knows it."""
-        return self.asked.schedule_uid or (self.answer.schedule_uid if self.answer else None)
+        """The ScheduledJob's UID: as the API server says, else as who asked believed."""
+        return (self.answer.schedule_uid if self.answer else None) or self.asked.schedule_uid
 
     @property
     def acknowledged(self) -> bool:

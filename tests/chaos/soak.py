@@ -104,7 +104,8 @@ def throw(
                 break
             field.check()
             time.sleep(0.2)
-        _rest(max(0.0, until - time.monotonic()), field)
+        if all(lane.failure is None for lane in lanes):
+            _rest(max(0.0, until - time.monotonic()), field)
     finally:
         for lane in lanes:
             lane.stop()

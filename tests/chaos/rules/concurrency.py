@@ -8,6 +8,7 @@ from tests.chaos.findings import Finding, Findings, Rule
 from tests.chaos.lives import Life
 from tests.chaos.operations import NEVER, clock
 from tests.chaos.rules.at_most_once import BELOW_THE_JOB
+from tests.chaos.rules.no_phantom import let_go_by_hand
 
 
 def concurrency(case: Case) -> list[Finding]:
@@ -46,6 +47,10 @@ def _overlap(case: Case, one: tuple[SeenPod, Run], two: tuple[SeenPod, Run], fou
     entries = tuple(entry for entry in (first.start, first.end, second.start) if entry is not None)
     # A pod that Kubernetes made a second time may run when its Job is long over, and its lock given back.
     again = first is not its.pods[0] or second is not other.pods[0]
-    excused = again and case.troubles.during(its.pods[0].start.at, second.start.at, *BELOW_THE_JOB)
-    tell = found.note if excused else found.fail
+    below = again and case.troubles.during(its.pods[0].start.at, second.start.at, *BELOW_THE_JOB)
+    # Not by us did it start; who resumes a Job that we had let go is no excuse.
+    hand = any(let_go_by_hand(case, run, run.started_at or NEVER) for run in (its, other))
+    if hand:
+        sentence = f"{sentence}: somebody had let a Job go"
+    tell = found.note if below or hand else found.fail
     tell(sentence, run=other.name, at=second.start.at, evidence=entries)

@@ -32,7 +32,7 @@ def _phantom(case: Case, run: Run, found: Findings) -> None:
     if run.started_at is None:
         return
     sentence = f"{case.evidence.title(run.name)} started, but {_why_not(case, run)}"
-    if _let_go_by_hand(case, run, run.started_at):
+    if let_go_by_hand(case, run, run.started_at):
         found.note(f"{sentence}: somebody had let its Job go", run=run.name, at=run.started_at, evidence=run.entries())
     else:
         found.fail(sentence, run=run.name, at=run.started_at, evidence=run.entries())
@@ -60,12 +60,13 @@ def _early(case: Case, run: Run, target: Target, found: Findings) -> None:
         if before <= case.bounds.early:
             continue
         sentence = f"{case.evidence.title(run.name)} started {before:.3f} s before its time"
-        if _let_go_by_hand(case, run, entry.at):
+        if let_go_by_hand(case, run, entry.at):
             found.note(f"{sentence}: somebody had let its Job go", run=run.name, at=entry.at, evidence=(entry,))
         else:
             found.fail(sentence, run=run.name, at=entry.at, evidence=(entry,))
         return
 
 
-def _let_go_by_hand(case: Case, run: Run, at: float) -> bool:
+def let_go_by_hand(case: Case, run: Run, at: float) -> bool:
+    """Whether a person, and not we, may have let the Job of a run go before a moment."""
     return any(op.action is Action.LET_JOB_GO and op.at <= at for op in case.evidence.meddling(run))

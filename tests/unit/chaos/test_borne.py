@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.findings import Severity
+from tests.chaos.findings import Rule, Severity
 from tests.chaos.history import Action, Change, ClientOp, Phase, Spec, Target
 from tests.chaos.judge import judge
 from tests.unit.chaos.stories import CREATED, END, START, TENTHS, Edit, Story, sound
@@ -202,6 +202,14 @@ def _let_go_by_hand(story: Story) -> None:
     story.change(100, let_go=START + 98.1, start=START + 98.3)
 
 
+def _let_go_into_another(story: Story) -> None:
+    """Somebody lets a Job go ahead of its tick, while the run before it is still at work."""
+    story.retell(FORBID)
+    story.change(100, end=START + 109.0, decided=START + 109.2)
+    story.asked(Action.LET_JOB_GO, START + 108.0, name="s-job", object_uid=story.of(110).job, schedule_uid=None)
+    story.change(110, let_go=START + 108.1, start=START + 108.3)
+
+
 def _suspended_by_hand(story: Story) -> None:
     """Somebody suspends a Job at work for a while: its pod goes, another comes, and the next tick waits for its end."""
     story.retell(FORBID)
@@ -364,6 +372,14 @@ def test_where_the_promise_ends_there_is_a_note(edit: Edit, cause: str | None, p
     assert finding.severity is Severity.NOTE
     assert phrase in finding.sentence
     _needs_its_cause(story, cause)
+
+
+def test_a_job_that_somebody_lets_go_may_overlap_the_run_before_it() -> None:
+    story = sound()
+    _let_go_into_another(story)
+    findings = judge(story.history()).findings
+    assert {(one.rule, one.severity) for one in findings} == {(Rule.R3, Severity.NOTE), (Rule.R5, Severity.NOTE)}
+    _needs_its_cause(story, "client")
 
 
 def _needs_its_cause(story: Story, cause: str | None) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.chaos.clients import Client, Standing
 from tests.chaos.folder import Recorder, load
 from tests.chaos.history import Action, ClientOp, Meta, Phase
+from tests.chaos.operations import Operation
 from tests.support.place import manifest
 from tools.devcluster.kubeapi import ApiError, Credentials, KubeApi
 
@@ -85,6 +86,15 @@ def test_a_creation_tells_uid_and_time(tmp_path: Path, monkeypatch: pytest.Monke
     assert one.uid == "u-1"
     assert (asked.schedule_uid, answered.schedule_uid) == (None, "u-1")
     assert answered.created_at == 1_700_000_000
+
+
+def test_an_older_object_that_came_back_is_told_by_its_own_uid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = standing()
+    person(tmp_path, monkeypatch, {"metadata": {"uid": "u-0", "generation": 1}}).trigger(one, "now")
+    asked, answered = written(tmp_path)
+    assert (asked.schedule_uid, answered.schedule_uid, one.uid) == ("u-1", "u-0", "u-0")
+    (operation,) = Operation.all_of(load(tmp_path))
+    assert operation.schedule_uid == "u-0"
 
 
 def test_a_namespace_that_goes_is_a_deletion_of_each_schedule_in_it(

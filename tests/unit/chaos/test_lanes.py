@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -15,10 +16,11 @@ from tests.chaos.folder import Recorder, load
 from tests.chaos.history import Fault, FaultPhase, Meta, Target
 from tests.chaos.lanes import LaneRunner
 from tests.chaos.plan import Lane, Strike
+from tests.chaos.soak import throw
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from tests.chaos.faults.ground import Ground
+    from tests.chaos.faults.ground import Ground, Watched
 
 LONG = 600.0
 done: list[str] = []
@@ -93,6 +95,14 @@ def test_what_does_not_heal_ends_the_lane_and_is_kept(recorder: Recorder, tmp_pa
     assert isinstance(made.failure, RuntimeError)
     assert [phase for _, phase, _ in written(tmp_path)] == [FaultPhase.BEGIN], "not healed, so not called healed"
     assert not done
+
+
+def test_a_soak_ends_at_once_when_a_lane_breaks(recorder: Recorder) -> None:
+    field = SimpleNamespace(recorder=recorder, check=lambda: None)
+    began = time.monotonic()
+    with pytest.raises(RuntimeError, match="does not come back"):
+        throw([strike(fails)], cast("Watched", field), seconds=LONG, tell=lambda _: None)
+    assert time.monotonic() - began < LONG / 10
 
 
 def test_what_cannot_be_done_here_is_said_and_passed_over(recorder: Recorder, tmp_path: Path) -> None:
