@@ -18,7 +18,8 @@ from tools.devcluster.process import wait_until
 if TYPE_CHECKING:
     from tests.chaos.faults.ground import Ground
 
-_GONE_SECONDS = 60.0
+_GONE_SECONDS = 240.0
+"""Kubernetes waits for pods, then for finalizers, in rounds of 8 to 16 s; each fault of the meantime adds its own."""
 _QUOTA = "nothing-more"
 _NOT_FOUND = 404
 
