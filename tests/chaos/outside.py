@@ -1,7 +1,9 @@
 """Doubles and losses counted from outside, whoever schedules: from what people asked for and what the nodes started.
 
 Every schedule ticks each minute, so what is owed needs no parser: each full minute from its creation to its deletion,
-but for those in which it was suspended, or in which nobody can say whether it was there.
+but for those in which it was suspended, or in which nobody can say whether it was there. Where a fault keeps a tick
+from starting, it is owed if its schedule outlives the fault: nobody can start anything of a schedule that is deleted
+before.
 """
 
 from __future__ import annotations
@@ -13,11 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tests.chaos.history import Action, ClientOp, History, NodePhase, NodeSight, Phase
+from tests.chaos.history import Action, ClientOp, Fault, History, NodePhase, NodeSight, Phase, Target
+from tests.chaos.trouble import Trouble, troubles_of
 
 MINUTE = 60
 _MARGIN = 5.0
 """Around what people do: it takes so long until it counts, for either side."""
+_RECOVERY = 30.0
+"""After a fault: so long may the first start after it take."""
 _CRONJOBS = re.compile(r"(?P<name>.+)-(?P<minutes>\d{7,9})$")
 _CLOSES = {Action.DELETE, Action.SUSPEND}
 _OPENS = {Action.CREATE, Action.RESUME}
@@ -66,7 +71,7 @@ class Outcome:
         """Yield the table."""
         started = len(self.owed) - len(self.lost)
         yield f"  {name}: {len(self.owed)} ticks owed, {started} started"
-        yield f"    lost, without a word       {len(self.lost)}"
+        yield f"    never started              {len(self.lost)}"
         yield f"    two Jobs for one tick      {len(self.doubles)}"
         yield f"    two pods of one Job        {len(self.crowds)}"
         if (lag := self.lag()) is not None:
@@ -102,11 +107,19 @@ def owed(history: History, *, until: float) -> Iterator[Owed]:
     for entry in history.each(ClientOp):
         if entry.action in _CLOSES | _OPENS:
             phases[entry.namespace, entry.name].append(entry)
+    broken = [one for one in troubles_of(history.each(Fault)) if one.target is not Target.PEOPLE]
     for (namespace, name), found in phases.items():
         for begin, end in _open(found, until):
             first = math.floor(begin / MINUTE) * MINUTE + MINUTE
             for tick in range(first, math.ceil(end), MINUTE):
-                yield Owed(namespace, name, tick)
+                if _well_again(tick, broken) <= end or end == until:
+                    yield Owed(namespace, name, tick)
+
+
+def _well_again(tick: int, broken: Sequence[Trouble]) -> float:
+    """Return when nothing keeps a tick from starting any more."""
+    felt = [one.heal + _RECOVERY for one in broken if one.begin <= tick + _MARGIN and one.heal + _RECOVERY >= tick]
+    return max(felt, default=tick)
 
 
 def _open(found: Sequence[ClientOp], until: float) -> Iterator[tuple[float, float]]:

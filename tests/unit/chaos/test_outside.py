@@ -8,7 +8,19 @@ import pytest
 
 from tests.chaos.contender import until_minute
 from tests.chaos.faults.fault import FAULTS
-from tests.chaos.history import Action, ClientOp, Entry, History, Meta, NodePhase, NodeSight, Phase
+from tests.chaos.history import (
+    Action,
+    ClientOp,
+    Entry,
+    Fault,
+    FaultPhase,
+    History,
+    Meta,
+    NodePhase,
+    NodeSight,
+    Phase,
+    Target,
+)
 from tests.chaos.outside import Owed, outcome, tick_of
 
 M = 60
@@ -72,6 +84,25 @@ def test_two_jobs_for_one_tick_are_a_double_and_two_pods_of_one_job_a_crowd() ->
 )
 def test_what_people_do_changes_what_is_owed(ops: list[ClientOp], owed: list[int]) -> None:
     assert counted(CREATED, *ops)[0] == owed
+
+
+def broken(begin: float, heal: float, target: Target = Target.CONTROLLER_MANAGER) -> list[Fault]:
+    said = {"source": "machines", "fault": "machines-0", "name": "paused", "target": target, "details": {}}
+    phases = ((begin, FaultPhase.BEGIN), (heal, FaultPhase.HEAL))
+    return [Fault(at=T0 + at, phase=phase, **said) for at, phase in phases]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("entries", "owed"),
+    [
+        pytest.param([*broken(57, 76), op(Action.DELETE, 69)], [], id="deleted while nothing could start"),
+        pytest.param([*broken(57, 76), op(Action.DELETE, 115)], [60], id="deleted when it could long have started"),
+        pytest.param([*broken(57, 76)], [60, 120, 180], id="never deleted"),
+        pytest.param([*broken(57, 76, Target.PEOPLE), op(Action.DELETE, 69)], [60], id="what people do is no fault"),
+    ],
+)
+def test_a_fault_that_outlives_the_schedule_excuses(entries: list[Entry], owed: list[int]) -> None:
+    assert counted(CREATED, *entries)[0] == owed
 
 
 def test_a_creation_that_nobody_confirmed_owes_nothing() -> None:
