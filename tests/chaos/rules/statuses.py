@@ -39,7 +39,9 @@ def statuses(case: Case, found: Findings) -> None:
             if (sight.observed_generation or 0) > sight.generation:
                 label = case.evidence.label(uid)
                 sentence = f"{label} has observed generation {sight.observed_generation} of {sight.generation}"
-                found.fail(sentence, at=sight.at, evidence=(sight,))
+                # What the ledger had observed went with the objects; the number may not go back, and waits for edits.
+                tell = found.note if any(one.lost_objects for one in case.troubles.before(sight.at)) else found.fail
+                tell(sentence, at=sight.at, evidence=(sight,))
     for sight in case.evidence.final.schedules if case.evidence.final else ():
         _at_the_end(case, sight, found)
 

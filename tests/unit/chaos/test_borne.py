@@ -197,6 +197,14 @@ def _set_back(story: Story) -> None:
     story.seen(START + 162.0, last_schedule_time=START + 120, ledger_seq=12, resource_version=1)
 
 
+def _a_generation_was_set_back(story: Story) -> None:
+    """What was observed of a later generation is written to the older object, before anybody knows of the restore."""
+    story.fault(150, 160, "etcd-set-back", Target.ETCD)
+    story.seen(START + 162.0, 1, 2, last_schedule_time=START + 140, ledger_seq=14, resource_version=1)
+    story.asked(Action.EDIT, START + 165.0, spec=story.spec, generation=2)
+    story.seen(START + 165.1, 2, 2, last_schedule_time=START + 140, ledger_seq=14, resource_version=2)
+
+
 def _let_go_by_hand(story: Story) -> None:
     story.asked(Action.LET_JOB_GO, START + 98.0, name="s-job", object_uid=story.of(100).job, schedule_uid=None)
     story.change(100, let_go=START + 98.1, start=START + 98.3)
@@ -323,6 +331,7 @@ NOTED = [
         id="somebody lets a Job go whose tick an edit has taken away",
     ),
     pytest.param(_let_go_by_hand, "client", "somebody had let its Job go", id="somebody lets a staged Job go early"),
+    pytest.param(_a_generation_was_set_back, "fault", "observed generation 2 of 1", id="a generation was set back"),
     pytest.param(
         lambda s: (_second_pod(s), s.fault(95, 105, "two-managers", Target.CONTROLLER_MANAGER)),
         "fault",
