@@ -85,7 +85,7 @@ def _build_into(target: Path, part: Part, progress: Progress) -> None:
 
 def version_of(path: Path) -> str:
     """Return what the program says of its version, on one line."""
-    flags = {"kubectl": ["version", "--client"], "etcdutl": ["version"]}
+    flags = {"kubectl": ["version", "--client"], "etcdutl": ["version"], "helm": ["version", "--short"]}
     done = subprocess.run(
         [path, *flags.get(path.name, ["--version"])], capture_output=True, text=True, check=False, timeout=30
     )

@@ -56,7 +56,7 @@ class GoBuild:
         environment = {
             **os.environ,
             "CGO_ENABLED": "0",
-            "GOFLAGS": "-buildvcs=false",
+            "GOFLAGS": f"{os.environ.get('GOFLAGS', '')} -buildvcs=false".strip(),  # -p=1, say, where others work too
             "GOWORK": "off",
             "GOTMPDIR": str(folder),
         }

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 KUBERNETES = "1.36.3"
 ETCD = "3.6.8"
 KWOK = "0.8.0"
+HELM = "3.22.0"
+PROMETHEUS = "0.316.0"
+"""As a Go module; its users know it as 3.16.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +70,27 @@ PARTS: dict[str, Part] = {
 
 # `etcdutl` is no part of it: only what sets an etcd back asks for it
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "kwok", "kubectl")
+
+
+def _helm() -> Part:
+    major, minor, _ = KUBERNETES.split(".")
+    packages = ("chartutil", "lint/rules")  # what `helm template` and `helm lint` take for the cluster's version
+    stamps = [f"-X helm.sh/helm/v3/internal/version.version=v{HELM}"]
+    for package in packages:
+        place = f"helm.sh/helm/v3/pkg/{package}"
+        stamps += [f"-X {place}.k8sVersionMajor={major}", f"-X {place}.k8sVersionMinor={minor}"]
+    ldflags = " ".join(["-s -w", *stamps])
+    return Part("helm", HELM, "helm.sh/helm/v3", "helm.sh/helm/v3/cmd/helm", seconds=230, ldflags=ldflags)
+
+
+def _promtool() -> Part:
+    module = "github.com/prometheus/prometheus"
+    ldflags = f"-s -w -X github.com/prometheus/common/version.Version={PROMETHEUS}"
+    return Part("promtool", PROMETHEUS, module, f"{module}/cmd/promtool", seconds=240, ldflags=ldflags)
+
+
+CHART_PARTS = (_helm(), _promtool())
+PARTS |= {part.program: part for part in CHART_PARTS}
+
+# what renders the chart and judges its alerts
+CHART = tuple(part.program for part in CHART_PARTS)
