@@ -1,15 +1,19 @@
 """Fixtures of all tests. What they give is real: PostgreSQL, and a Kubernetes control plane."""
 
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.chart import Chart
 from tests.support.clusters import wait_for_binaries
 from tests.support.databases import Servers, TestServer
 from tests.support.diagnosis import told
 from tests.support.ordering import mark_and_sort
+from tools.devcluster.binaries import resolve
 from tools.devcluster.commands import Options
 from tools.devcluster.controlplane import ControlPlane
+from tools.devcluster.parts import CHART
 from tools.devcluster.pgbinaries import DEFAULT_MAJOR
 from tools.devcluster.postgres import Postgres
 
@@ -23,6 +27,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     # Before the time limit of the test starts to run: a cold build takes minutes.
     if any(item.get_closest_marker(tier) for tier in ("cluster", "chaos")):
         wait_for_binaries(item.config)
+    wait_for_binaries(item.config, [program for program in CHART if program in getattr(item, "fixturenames", ())])
     return (yield)
 
 
@@ -74,6 +79,22 @@ def own_postgres() -> Iterator[Postgres]:
     """A server of the test's own that it may kill: fsync is on."""
     with Postgres() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def helm() -> Path:
+    return resolve(["helm"])["helm"]
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    return resolve(["promtool"])["promtool"]
+
+
+@pytest.fixture(scope="session")
+def chart(helm: Path) -> Chart:
+    """The chart, to be rendered with values."""
+    return Chart(helm)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
 """Control planes for tests: one shared by the harmless, one of its own for each that breaks something."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
 
 from tools.devcluster.binaries import missing, resolve
+from tools.devcluster.parts import CONTROL_PLANE
 from tools.devcluster.progress import Progress
 
 
@@ -20,8 +21,8 @@ def _speaking(config: pytest.Config) -> Iterator[None]:
         yield
 
 
-def wait_for_binaries(config: pytest.Config) -> None:
-    """Build the control plane's programs where they are nowhere, or wait for who builds them; with progress."""
-    if missing():
+def wait_for_binaries(config: pytest.Config, programs: Sequence[str] = CONTROL_PLANE) -> None:
+    """Build programs that are nowhere (the control plane's), or wait for who builds them; with progress."""
+    if missing(programs):
         with _speaking(config):
-            resolve(progress=Progress())
+            resolve(programs, progress=Progress())
