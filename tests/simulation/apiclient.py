@@ -16,7 +16,7 @@ from tests.simulation.network import Way
 from ticklock.domain import names
 from ticklock.domain.errors import Transient
 from ticklock.kube.client import PLAIN, Content, Manner
-from ticklock.kube.resources import Place
+from ticklock.kube.resources import Place, Resource
 
 _RELIST_SECONDS = 2.0
 
@@ -39,6 +39,9 @@ class SimApi:
         self._process = process
         self._way = way
         self._watches = watches
+
+    def everything(self, resource: Resource) -> Place:
+        return resource.all()
 
     async def get(
         self, place: Place, query: Mapping[str, str] | None = None, *, manner: Manner = PLAIN

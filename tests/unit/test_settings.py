@@ -63,6 +63,7 @@ SAMPLES: dict[str, Any] = {
     "database_password": None,
     "kubeconfig": "/some/config",
     "context": "kind",
+    "watch_namespace": "team-a",
     "lease_namespace": "elsewhere",
     "lease_name": "blue",
     "pod_name": "pod-7",

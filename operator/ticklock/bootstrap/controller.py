@@ -68,7 +68,13 @@ async def _controller(settings: Settings) -> None:
         access = connect_kube(str(settings.kubeconfig) if settings.kubeconfig else None, settings.context)
         observed = _request_metric(meter)
         api = await stack.enter_async_context(
-            K8sApi(access, connections=_connections(settings), on_request=observed, meter=meter)
+            K8sApi(
+                access,
+                connections=_connections(settings),
+                on_request=observed,
+                meter=meter,
+                namespace=settings.watch_namespace,
+            )
         )
         lease_api = await stack.enter_async_context(K8sApi(access, connections=2, on_request=observed))
         cluster = await _ready_to_start(settings, api)
@@ -99,9 +105,9 @@ def _tell_start(settings: Settings, cluster: ClusterId, serving: Serving) -> Non
 
 
 async def _identity(api: K8sApi) -> ClusterId:
-    """Return the cluster's identity: the UID of its namespace kube-system."""
+    """Return the cluster's identity: the UID of its namespace kube-system, or of the one that we serve alone."""
     try:
-        body = await api.get(NAMESPACES.one(None, "kube-system"))
+        body = await api.get(NAMESPACES.one(None, api.namespace or "kube-system"))
     except ApiError as error:
         raise error.transient from error
     return ClusterId(UUID(body["metadata"]["uid"]))

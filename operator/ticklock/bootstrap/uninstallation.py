@@ -31,6 +31,7 @@ class Wish:
     context: str | None
     lease_namespace: str
     lease_name: str
+    namespace: str | None
     check: bool
     force: bool
 
@@ -46,7 +47,7 @@ def run_uninstall(wish: Wish) -> tuple[int, dict[str, Any] | None]:
 
 
 async def _uninstall(wish: Wish) -> tuple[int, dict[str, Any]]:
-    async with K8sApi(connect(wish.kubeconfig, wish.context)) as api:
+    async with K8sApi(connect(wish.kubeconfig, wish.context), namespace=wish.namespace) as api:
         remains = KubeRemains(api, lease_namespace=wish.lease_namespace, lease_name=wish.lease_name)
         uninstaller = Uninstaller(KubeJobs(api), remains)
         left = await uninstaller.look()

@@ -89,7 +89,7 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         objects=objects,
         events=KubeEvents(api, instance=settings.pod_name, lease=(settings.lease_namespace, settings.lease_name)),
         job_feed=KubeJobFeed(api),
-        object_feed=KopfFeed(lambda submit: KopfFront(api.access, submit)),
+        object_feed=KopfFeed(lambda submit: KopfFront(api.access, submit, namespace=api.namespace)),
         wakeups=wakeups,
         meter=meter,
         lookup=lookup,

@@ -16,7 +16,7 @@ _MORE = """\
 Jobs carry a finalizer until their outcome is recorded, and no namespace that holds one can go. This takes it off all
 of them; suspended Jobs that never started are deleted, others go on untouched. Then the Lease goes. ScheduledJobs stay:
 they are yours, and go with their kind. No database is needed. Variables: TICKLOCK_KUBECONFIG, TICKLOCK_CONTEXT,
-TICKLOCK_LEASE_NAMESPACE, TICKLOCK_LEASE_NAME.
+TICKLOCK_LEASE_NAMESPACE, TICKLOCK_LEASE_NAME, TICKLOCK_WATCH_NAMESPACE.
 
 exit codes: 0 nothing is left; 1 something could not be removed, or a replica still leads; 2 bad input;
 3 something is left (--check)
@@ -35,6 +35,7 @@ def run(argv: Sequence[str]) -> int:
         context=_given(options.context, "CONTEXT"),
         lease_namespace=_given(options.lease_namespace, "LEASE_NAMESPACE") or "ticklock-system",
         lease_name=_given(options.lease_name, "LEASE_NAME") or "ticklock",
+        namespace=_given(options.watch_namespace, "WATCH_NAMESPACE"),
         check=options.check,
         force=options.force,
     )
@@ -57,6 +58,7 @@ def _parser() -> OneLineParser:
     parser.add_argument("--context", metavar="NAME", help="context in it (default: its current one)")
     parser.add_argument("--lease-namespace", metavar="NAME", help="where the Lease is (default: ticklock-system)")
     parser.add_argument("--lease-name", metavar="NAME", help="what it is called (default: ticklock)")
+    parser.add_argument("--watch-namespace", metavar="NAME", help="the only one that was served (default: all)")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table", help="default: table")
     return parser
 

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from ticklock.domain.reasons import Reason
 
 ClusterId = NewType("ClusterId", UUID)
-"""UID of the namespace `kube-system`: the identity of a Kubernetes cluster."""
+"""The identity of a Kubernetes cluster: UID of its namespace `kube-system`, or of the one that is served alone."""
 ReplicaId = NewType("ReplicaId", UUID)
 """Made anew at each start of a process; never a host or pod name, which repeat."""
 ScheduleUid = NewType("ScheduleUid", str)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ticklock.kube.config import Access
-    from ticklock.kube.resources import Place
+    from ticklock.kube.resources import Place, Resource
 
 USER_AGENT = f"ticklock/{version('ticklock')}"
 CONNECT_SECONDS = 2.0
@@ -105,9 +105,14 @@ class K8sApi:
         connections: int = CONNECTIONS,
         on_request: Hook | None = None,
         meter: Meter | None = None,
+        namespace: str | None = None,
     ) -> None:
-        """`meter` is told of pressure and retries; of several clients of a process give it to one."""
+        """`meter` is told of pressure and retries; of several clients of a process give it to one.
+
+        `namespace` is the only one of which `everything` tells; None: the whole cluster.
+        """
         self.access = access
+        self.namespace = namespace
         self._regulator = Regulator(Pressure(connections, clock=time.monotonic), meter)
         self._on_request = on_request
         self._session: aiohttp.ClientSession | None = None
@@ -140,6 +145,10 @@ class K8sApi:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    def everything(self, resource: Resource) -> Place:
+        """Return where all objects of a kind are listed that concern us."""
+        return resource.all() if self.namespace is None else resource.within(self.namespace)
 
     async def get(
         self, place: Place, query: Mapping[str, str] | None = None, *, manner: Manner = PLAIN

@@ -101,7 +101,8 @@ class Feed(Generic[V]):
         version = ""
         source = self._source
         try:
-            async for page in self._api.pages(source.resource.all(), source.query, accept=source.accept("List")):
+            place = self._api.everything(source.resource)
+            async for page in self._api.pages(place, source.query, accept=source.accept("List")):
                 views = (source.view(mapping(one)) for one in items(page.get("items")))
                 found += [one for one in views if one is not None]
                 version = text(mapping(page.get("metadata")).get("resourceVersion")) or version
@@ -173,7 +174,8 @@ class Feed(Generic[V]):
         seen = 0
         clock = asyncio.get_running_loop().time
         started = clock()
-        place, accept, silence = self._source.resource.all(), self._source.accept(), self._times.silence
+        source, silence = self._source, self._times.silence
+        place, accept = self._api.everything(source.resource), source.accept()
         try:
             async with self._api.stream(place, query, silence_seconds=silence, accept=accept) as events:
                 async for event in events:

@@ -33,8 +33,10 @@ Submit = Callable[[str | None, Mapping[str, Any]], None]
 class KopfFront:
     """One run of the front end; make a new one to start again."""
 
-    def __init__(self, access: Access, submit: Submit) -> None:
+    def __init__(self, access: Access, submit: Submit, *, namespace: str | None = None) -> None:
+        """`namespace` is the only one that is watched; None: all of them."""
         self._access = access
+        self._namespace = namespace
         self._news = News(submit)
         self._stop = threading.Event()
         self._ready = threading.Event()
@@ -85,7 +87,8 @@ class KopfFront:
         await kopf.operator(
             registry=self._registry(),
             settings=_settings(),
-            clusterwide=True,
+            clusterwide=self._namespace is None,
+            namespaces=[] if self._namespace is None else [self._namespace],
             standalone=True,
             stop_flag=self._stop,
             ready_flag=self._ready,

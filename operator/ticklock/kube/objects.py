@@ -22,11 +22,11 @@ class KubeObjects(Objects):
         self._api = api
 
     async def list_all(self) -> tuple[Sequence[Declared], str]:
-        """Return every ScheduledJob, paginated, and the list's resourceVersion."""
+        """Return every ScheduledJob that concerns us, paginated, and the list's resourceVersion."""
         found: list[Declared] = []
         version = ""
         try:
-            async for page in self._api.pages(SCHEDULED_JOBS.all()):
+            async for page in self._api.pages(self._api.everything(SCHEDULED_JOBS)):
                 found += [one for one in map(declared, map(mapping, items(page.get("items")))) if one is not None]
                 version = text(mapping(page.get("metadata")).get("resourceVersion")) or version
         except ApiError as error:

@@ -58,7 +58,7 @@ class KubeRemains(Remains):
 
     async def _every(self, resource: Resource) -> AsyncIterator[Mapping[str, Any]]:
         try:
-            async for page in self._api.pages(resource.all()):
+            async for page in self._api.pages(self._api.everything(resource)):
                 for one in items(page.get("items")):
                     yield mapping(one)
         except ApiError as error:

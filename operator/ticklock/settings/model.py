@@ -65,6 +65,10 @@ class Settings(BaseModel):
     # -- Kubernetes
     kubeconfig: Path | None = Field(None, description="Kubeconfig file. Default: the pod's ServiceAccount.")
     context: Text | None = Field(None, description="Context in the kubeconfig. Default: its current one.")
+    watch_namespace: DnsLabel | None = Field(
+        None,
+        description="The only namespace whose ScheduledJobs are served; its UID is the identity then. Default: all.",
+    )
     lease_namespace: DnsLabel = Field(
         "ticklock-system", description="Namespace of the Lease. In a pod, the default is the pod's own."
     )

@@ -17,6 +17,7 @@ class Wish:
     context: str | None
     lease_namespace: str
     lease_name: str
+    namespace: str | None
     check: bool
     force: bool
 
@@ -37,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Wish]:
     """What reaches the work, which answers as LEFT."""
     wishes: list[Wish] = []
     answer(monkeypatch, wishes, 3, LEFT)
-    for name in ("KUBECONFIG", "CONTEXT", "LEASE_NAMESPACE", "LEASE_NAME"):
+    for name in ("KUBECONFIG", "CONTEXT", "LEASE_NAMESPACE", "LEASE_NAME", "WATCH_NAMESPACE"):
         monkeypatch.delenv(f"TICKLOCK_{name}", raising=False)
     return wishes
 
@@ -55,18 +56,24 @@ def answer(monkeypatch: pytest.MonkeyPatch, wishes: list[Wish], code: int, told:
 @pytest.mark.parametrize(
     ("argv", "environ", "wish"),
     [
-        pytest.param([], {}, Wish(None, None, "ticklock-system", "ticklock", False, False), id="the usual place"),  # noqa: FBT003 - as fields
+        pytest.param([], {}, Wish(None, None, "ticklock-system", "ticklock", None, False, False), id="the usual place"),  # noqa: FBT003 - as fields
         pytest.param(
             ["--check", "--lease-name", "blue"],
             {"LEASE_NAME": "green", "LEASE_NAMESPACE": "ops"},
-            Wish(None, None, "ops", "blue", True, False),  # noqa: FBT003 - as fields
+            Wish(None, None, "ops", "blue", None, True, False),  # noqa: FBT003 - as fields
             id="a flag comes before its variable",
         ),
         pytest.param(
             ["--force", "--kubeconfig", "file", "--context", "kind"],
             {},
-            Wish("file", "kind", "ticklock-system", "ticklock", False, True),  # noqa: FBT003 - as fields
+            Wish("file", "kind", "ticklock-system", "ticklock", None, False, True),  # noqa: FBT003 - as fields
             id="another cluster",
+        ),
+        pytest.param(
+            [],
+            {"WATCH_NAMESPACE": "team-a"},
+            Wish(None, None, "ticklock-system", "ticklock", "team-a", False, False),  # noqa: FBT003 - as fields
+            id="one namespace",
         ),
     ],
 )

@@ -191,3 +191,15 @@ async def test_a_client_that_is_not_open_says_so() -> None:
     async with serving(Script(hangs)) as access:
         with pytest.raises(RuntimeError, match="async with"):
             await ask(K8sApi(access))
+
+
+@pytest.mark.parametrize(
+    ("namespace", "path"),
+    [
+        pytest.param(None, "/apis/batch/v1/jobs", id="of the whole cluster"),
+        pytest.param("team-a", "/apis/batch/v1/namespaces/team-a/jobs", id="of the only namespace that is served"),
+    ],
+)
+async def test_everything_is(namespace: str | None, path: str) -> None:
+    async with serving(Script(says(200, {}))) as access, K8sApi(access, namespace=namespace) as api:
+        assert api.everything(JOBS).path == path
