@@ -124,8 +124,8 @@ def test_every_object_is_taken_as_it_is(cluster: ControlPlane, chart: Chart, nam
 
 def test_a_field_that_kubernetes_does_not_know_would_be_noticed(cluster: ControlPlane, chart: Chart) -> None:
     service = chart.render(EXTERNAL).one("Service")
-    service["spec"]["tpye"] = "ClusterIP"
-    with pytest.raises(RuntimeError, match="tpye"):
+    service["spec"]["kindOf"] = "ClusterIP"
+    with pytest.raises(RuntimeError, match="kindOf"):
         cluster.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(service))
 
 

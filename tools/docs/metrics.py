@@ -17,6 +17,8 @@ are too many, `metrics_by_object=false` drops them. These have them:
 Values in seconds are seconds since 1970 where the name ends in `_timestamp_seconds`, durations elsewhere. Histograms
 have the usual `_bucket`, `_sum` and `_count`. The process itself is described by Prometheus' own `process_*` metrics.
 
+The chart brings alerts on them, each with [a runbook](../runbooks/README.md), and a dashboard.
+
 """
 
 
