@@ -19,6 +19,7 @@ OURS = frozenset(
         "kubeconfig",
         "lease_name",
         "lease_namespace",
+        "migrate_wait_seconds",
         "pod_name",
         "watch_namespace",
     }

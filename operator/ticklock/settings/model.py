@@ -60,6 +60,9 @@ class Settings(BaseModel):
     database_direct_url: DatabaseUrl | None = Field(
         None, description="The way past a transaction pooler, for LISTEN. Default: database_url."
     )
+    migrate_wait_seconds: float = Field(
+        0, ge=0, le=3600, description="How long `ticklock migrate` goes on trying where the database cannot be reached."
+    )
     database_pool_size: int = Field(8, ge=1, le=100, description="Connections of this replica to the database.")
 
     # -- Kubernetes
