@@ -6,8 +6,12 @@ The nodes are simulated: no container runs here.
 from __future__ import annotations
 
 import base64
+import json
 import os
+import ssl
 import subprocess
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,17 +19,19 @@ import pytest
 import yaml
 
 from tests.support.chart import EXTERNAL, FOLDER, HOME, RELEASE, Chart, Object, RefusedError, Values
+from tests.support.crd import collection
 from tests.support.waiting import eventually
 from tools.devcluster.binaries import resolve
 from tools.devcluster.commands import Options
 from tools.devcluster.controlplane import ControlPlane
-from tools.devcluster.kubeapi import ApiError
+from tools.devcluster.kubeapi import ApiError, KubeApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GOLDEN = Path(__file__).parent / "golden"
 ACCOUNT = f"system:serviceaccount:{HOME}:{RELEASE}"
+RIGHTS = {"ServiceAccount", "Role", "RoleBinding"}
 FOREIGN = {"PrometheusRule", "ServiceMonitor"}
 """Kinds of the Prometheus Operator, which is not here."""
 KEPT = {
@@ -165,6 +171,64 @@ def rights(cluster: ControlPlane, user: str) -> str:
         return {f"{' '.join(what.split())} [{' '.join(sorted(verbs.strip(' ]').split()))}]" for what, _, verbs in lines}
 
     return "\n".join(sorted(listed(user) - listed(f"system:serviceaccount:{HOME}:nobody"))) + "\n"
+
+
+def test_the_pod_of_helm_test_may_write_its_schedule(cluster: ControlPlane, chart: Chart) -> None:
+    """The admission policy is in force here, and asks the same of it as of everybody."""
+    found = chart.render().objects
+    rights_ = [one for one in found if one["metadata"]["name"] == "ticklock-test" and one["kind"] in RIGHTS]
+    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(rights_))
+    (files,) = [one["data"] for one in found if one["kind"] == "ConfigMap"]
+    schedule = json.loads(files["scheduledjob.json"])
+    assert create_as_test(cluster, schedule) == ""
+    template = schedule["spec"]["jobTemplate"]["spec"]["template"]
+    template["spec"]["serviceAccountName"] = "another"
+    eventually(lambda: "another" in create_as_test(cluster, schedule), what="the policy is in force")
+    cluster.kubectl("delete", "-f", "-", stdin=yaml.safe_dump_all(rights_))
+
+
+def create_as_test(cluster: ControlPlane, schedule: Object) -> str:
+    api = KubeApi(cluster.service_account_credentials(HOME, "ticklock-test"))
+    try:
+        api.post(f"{collection(HOME)}?dryRun=All", schedule)
+    except ApiError as refused:
+        return str(refused)
+    finally:
+        api.close()
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [
+        pytest.param(f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases/ticklock", "ticklock-lease",
+                     id="the Lease goes with the leader elections"),
+        pytest.param("/apis/batch/v1/namespaces/default/jobs/nothing", "ticklock-launches",
+                     id="launches have a level of their own"),
+    ],
+)  # fmt: skip
+def test_the_api_server_sorts_the_replicas_requests(
+    cluster: ControlPlane, chart: Chart, path: str, schema: str
+) -> None:
+    helm(chart, cluster, "upgrade", RELEASE, str(FOLDER), values={"flowControl": {"enabled": True}})
+    wanted = cluster.api.get(f"/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas/{schema}")["metadata"]["uid"]
+    eventually(lambda: sorted_into(cluster, path) == wanted, what=f"it goes through {schema}")
+
+
+def sorted_into(cluster: ControlPlane, path: str) -> str | None:
+    """The FlowSchema that the API server says it has put a request of a replica to: GET a Lease, PATCH a Job."""
+    credentials = cluster.service_account_credentials(HOME, RELEASE)
+    trust = ssl.create_default_context(cafile=str(credentials.authority))
+    headers = {"Authorization": f"Bearer {credentials.token}", "Content-Type": "application/merge-patch+json"}
+    method, body = ("PATCH", b"{}") if "/jobs/" in path else ("GET", None)
+    request = urllib.request.Request(  # noqa: S310 - https, to a server of our own
+        credentials.server + path, body, headers, method=method
+    )
+    try:
+        with urllib.request.urlopen(request, context=trust, timeout=10) as answer:  # noqa: S310 - the same
+            return str(answer.headers["X-Kubernetes-PF-FlowSchema-UID"])
+    except urllib.error.HTTPError as absent:
+        return str(absent.headers["X-Kubernetes-PF-FlowSchema-UID"])
 
 
 # ------------------------------------------------------------------------------------------------- upgraded and removed
