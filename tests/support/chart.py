@@ -86,9 +86,12 @@ class Chart:
 
     helm: Path
 
-    def render(self, values: Values | None = None, *, release: str = RELEASE, namespace: str = HOME) -> Rendered:
-        """Render it without a cluster. Raises RefusedError."""
-        arguments = ("template", release, str(FOLDER), "--namespace", namespace, "--values", "-")
+    def render(
+        self, values: Values | None = None, *, release: str = RELEASE, namespace: str = HOME, kubernetes: str = ""
+    ) -> Rendered:
+        """Render it without a cluster, for another version of Kubernetes if given. Raises RefusedError."""
+        version = ("--kube-version", kubernetes) if kubernetes else ()
+        arguments = ("template", release, str(FOLDER), "--namespace", namespace, "--values", "-", *version)
         return Rendered([one for one in yaml.load_all(self.run(*arguments, values=values), _LOADER) if one])
 
     def run(self, *arguments: str, values: Values | None = None, kubeconfig: Path | None = None) -> str:

@@ -206,6 +206,14 @@ def test_alerts_can_be_left_out_labelled_and_made_stricter(chart: Chart) -> None
     assert '{x="y",state="running"}) > 60' in found["TicklockRunningTooLong"]["expr"]
 
 
+def test_alerts_of_one_namespace_do_not_mind_an_installation_of_the_same_name_in_another(chart: Chart) -> None:
+    values = {**EXTERNAL, "namespaced": True, "prometheusRule": {"enabled": True}}
+    found = chart.render(values, namespace="team-a").one("PrometheusRule")["spec"]["groups"][0]["rules"]
+    selectors = [selector for rule in found for selector in re.findall(r"ticklock_\w+\{([^}]*)\}", rule["expr"])]
+    assert len(selectors) > len(found)
+    assert all(one.startswith('job="ticklock",namespace="team-a"') for one in selectors)
+
+
 def test_what_is_read_keeps_the_namespaces_of_the_schedules(chart: Chart) -> None:
     """Otherwise Prometheus calls them exported_namespace, and no alert finds them."""
     values = {"serviceMonitor": {"enabled": True, "labels": {"release": "x"}}}

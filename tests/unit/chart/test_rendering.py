@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.chart import EXTERNAL, FOLDER, HOME, ROOT, Chart, Object, Rendered, Values
+from tests.support.chart import EXTERNAL, FOLDER, HOME, ROOT, Chart, Object, RefusedError, Rendered, Values
 
 EVERYTHING: Values = {
     "networkPolicy": {"enabled": True},
@@ -40,6 +40,16 @@ def test_the_chart_is_of_the_version_of_the_product() -> None:
     chart = yaml.safe_load((FOLDER / "Chart.yaml").read_text())
     assert chart["appVersion"] == chart["version"] == project["version"]
     assert f"ghcr.io/ticklock/ticklock:{project['version']}" in chart["annotations"]["artifacthub.io/images"]
+
+
+@pytest.mark.parametrize("version", ["1.30.0", "1.33.1", "1.36.3", "1.40.0", "1.31.0-eks-1"])
+def test_it_is_for_every_version_that_the_product_supports(chart: Chart, version: str) -> None:
+    assert chart.render(EXTERNAL, kubernetes=version).has("Deployment")
+
+
+def test_an_older_version_is_refused(chart: Chart) -> None:
+    with pytest.raises(RefusedError, match="incompatible with Kubernetes"):
+        chart.render(EXTERNAL, kubernetes="1.29.9")
 
 
 def test_helm_finds_nothing_to_complain_about(chart: Chart) -> None:
