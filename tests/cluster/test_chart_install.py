@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,7 +130,7 @@ def test_every_object_is_taken_as_it_is(cluster: ControlPlane, chart: Chart, nam
 
 
 def test_a_field_that_kubernetes_does_not_know_would_be_noticed(cluster: ControlPlane, chart: Chart) -> None:
-    service = chart.render(EXTERNAL).one("Service")
+    service = deepcopy(chart.render(EXTERNAL).one("Service"))
     service["spec"]["kindOf"] = "ClusterIP"
     with pytest.raises(RuntimeError, match="kindOf"):
         cluster.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(service))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ FOLDER = ROOT / CHART
 HOME = "ticklock-system"
 RELEASE = "ticklock"
 
+_RENDERED: dict[tuple[str, ...], Rendered] = {}
 # the CRD has thousands of lines
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -89,9 +91,21 @@ class Chart:
     def render(
         self, values: Values | None = None, *, release: str = RELEASE, namespace: str = HOME, kubernetes: str = ""
     ) -> Rendered:
-        """Render it without a cluster, for another version of Kubernetes if given. Raises RefusedError."""
+        """Render it without a cluster, for another version of Kubernetes if given. Raises RefusedError.
+
+        The same values give the same objects, which are not to be changed; but for what is made by chance: that of the
+        defaults is made anew each time.
+        """
         version = ("--kube-version", kubernetes) if kubernetes else ()
         arguments = ("template", release, str(FOLDER), "--namespace", namespace, "--values", "-", *version)
+        if not values:
+            return self._render(arguments, None)
+        key = (*arguments, json.dumps(values, sort_keys=True))
+        if key not in _RENDERED:
+            _RENDERED[key] = self._render(arguments, values)
+        return _RENDERED[key]
+
+    def _render(self, arguments: Sequence[str], values: Values | None) -> Rendered:
         return Rendered([one for one in yaml.load_all(self.run(*arguments, values=values), _LOADER) if one])
 
     def run(self, *arguments: str, values: Values | None = None, kubeconfig: Path | None = None) -> str:

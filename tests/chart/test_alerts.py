@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.chart.series import ONE, Case, one, other
 from tests.support.chart import EXTERNAL, ROOT, Chart, Object, Values
-from tests.unit.chart.series import ONE, Case, one, other
 
 REPORT = 'namespace="a",name="report"'
 MISSED = f'runs_total{{{REPORT},state="Missed",reason="DeadlineExceeded"}}'
@@ -22,16 +22,13 @@ UNKNOWN = f'runs_total{{{REPORT},state="Unknown",reason="JobVanished"}}'
 OBJECT = {"namespace": "a", "name": "report"}
 NOBODY: list[Mapping[str, str]] = []
 
-DAY = 24 * 60
-HOUR = 60
-
 
 def times(last_success: int, last: int, following: int) -> dict[str, str]:
     """The gauges of a schedule, in minutes, as they stand all the time."""
     return {
-        one(f"last_success_timestamp_seconds{{{REPORT}}}"): f"{last_success * 60}x{4 * DAY}",
-        one(f"last_schedule_timestamp_seconds{{{REPORT}}}"): f"{last * 60}x{4 * DAY}",
-        one(f"next_schedule_timestamp_seconds{{{REPORT}}}"): f"{following * 60}x{4 * DAY}",
+        one(f"last_success_timestamp_seconds{{{REPORT}}}"): f"{last_success * 60}x500",
+        one(f"last_schedule_timestamp_seconds{{{REPORT}}}"): f"{last * 60}x500",
+        one(f"next_schedule_timestamp_seconds{{{REPORT}}}"): f"{following * 60}x500",
     }
 
 
@@ -58,14 +55,12 @@ CASES = [
          {one(FAILED): "0x30 1x60", one(COMPLETED): "0+1x90"}, "40m", NOBODY),
     Case("it fails, is mended and completes", "TicklockFailing",
          {one(FAILED): "_x5 1x30", one(COMPLETED): "_x20 1x30"}, "25m", NOBODY),
-    Case("a daily schedule has not completed for three days", "TicklockNoRecentSuccess",
-         times(0, 3 * DAY, 4 * DAY), f"{3 * DAY + HOUR}m", [OBJECT], "a/report has not completed for 3d 1h 0m 0s."),
-    Case("a daily schedule completed yesterday", "TicklockNoRecentSuccess", times(2 * DAY, 3 * DAY, 4 * DAY),
-         f"{3 * DAY + HOUR}m", NOBODY),
-    Case("an hourly schedule pauses over a weekend", "TicklockNoRecentSuccess", times(HOUR, HOUR, 66 * HOUR),
-         f"{60 * HOUR}m", NOBODY),
-    Case("a schedule is suspended: nothing is next", "TicklockNoRecentSuccess", times(0, HOUR, 2 * HOUR),
-         f"{3 * DAY}m", NOBODY),
+    Case("a schedule of ten minutes has not completed for more than an hour", "TicklockNoRecentSuccess",
+         times(0, 80, 90), "85m", [OBJECT], "a/report has not completed for 1h 25m 0s."),
+    Case("it completed a while ago", "TicklockNoRecentSuccess", times(70, 80, 90), "85m", NOBODY),
+    Case("a schedule of every minute pauses over the night", "TicklockNoRecentSuccess", times(1, 1, 400), "395m",
+         NOBODY),
+    Case("a schedule is suspended: nothing is next", "TicklockNoRecentSuccess", times(0, 10, 20), "200m", NOBODY),
     Case("a Job runs for seven hours", "TicklockRunningTooLong",
          {one('finalizer_age_seconds{state="running"}'): "0+60x600", one("leader"): "1x600"}, "420m",
          [{"instance": ONE}], "A Job has been running for 7h 0m 0s."),
