@@ -7,18 +7,16 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.support.chart import EXTERNAL, FOLDER, Chart
+from tests.support.chart import EXTERNAL, Chart
+from tests.support.queries import MATCHER, SELECTOR, dashboard, every, panels
 from ticklock.domain.model import RunState
 from ticklock.domain.reasons import Reason
 from ticklock.telemetry.catalogue import METRICS, Kind, Metric
 
-_SELECTOR = re.compile(r"\b((?:ticklock|process)_\w+)(?:\{([^}]*)\})?")
-_MATCHER = re.compile(r'(\w+)\s*(=~|!=|!~|=)\s*"([^"]*)"')
 _GROUPED = re.compile(r"\b(?:by|on|without|ignoring)\s*\(([^)]*)\)")
 _LEGEND = re.compile(r"\{\{(\w+)\}\}")
 
@@ -29,40 +27,13 @@ NAMED: dict[str, set[str]] = {
     "reason": {reason.value for reason in Reason} | {""},
 }
 """Labels whose values are enumerations of the product, where the catalogue does not list them."""
-VARIABLES = {"$__rate_interval": "5m", "$__range": "1h", "$job": "ticklock", "$namespace": ".*"}
-
-
-def dashboard() -> dict[str, Any]:
-    return dict(json.loads((FOLDER / "files" / "dashboards" / "ticklock.json").read_text()))
-
-
-def panels() -> list[dict[str, Any]]:
-    return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
-
-
-def of_the_dashboard() -> Iterator[tuple[str, str]]:
-    for panel in panels():
-        for target in panel["targets"]:
-            query = target["expr"]
-            for name, value in VARIABLES.items():
-                query = query.replace(name, value)
-            yield f"dashboard: {panel['title']} {target['refId']}", query
-
-
-def of_the_alerts() -> Iterator[tuple[str, str]]:
-    text = (FOLDER / "files" / "alerts.yaml").read_text().replace("@selector@", 'job="ticklock"')
-    text = re.sub(r"@runbooks@", "", re.sub(r"@(late|running|intervals|grace)@", "60", text))
-    for rule in yaml.safe_load(text)["rules"]:
-        yield f"alert: {rule['alert']}", rule["expr"]
-
-
-QUERIES = [pytest.param(query, id=name) for name, query in (*of_the_alerts(), *of_the_dashboard())]
+QUERIES = [pytest.param(query, id=name) for name, query in every()]
 
 
 def wrong(query: str) -> Iterator[str]:
     """What of a query the product does not have."""
     known = set(OF_THE_TARGET)
-    for name, matchers in _SELECTOR.findall(query):
+    for name, matchers in SELECTOR.findall(query):
         if name in OF_THE_PROCESS:
             continue
         metric = _metric(name)
@@ -71,7 +42,7 @@ def wrong(query: str) -> Iterator[str]:
             continue
         labels = {label.name: set(label.values) or NAMED.get(label.name, set()) for label in metric.labels}
         known |= labels.keys() | ({"le"} if name.endswith("_bucket") else set())
-        for label, operator, value in _MATCHER.findall(matchers):
+        for label, operator, value in MATCHER.findall(matchers):
             if label not in labels and label not in OF_THE_TARGET:
                 yield f"{name}{{{label}}}"
             values = value.split("|") if operator in {"=~", "!~"} else [value]
@@ -95,7 +66,7 @@ def _metric(name: str) -> Metric | None:
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_asks_for_what_there_is(query: str) -> None:
-    assert _SELECTOR.search(query)
+    assert SELECTOR.search(query)
     assert list(wrong(query)) == []
 
 

@@ -217,9 +217,12 @@ JSON_PATCH = '[{"op":"replace","path":"/spec/jobTemplate/spec/template/spec/serv
 
 
 def test_the_garbage_collector_can_do_its_work(desk: Desk) -> None:
-    """It has no right to make Jobs, and takes finalizers and owners off."""
+    """It has no right to make Jobs, and takes finalizers and owners off.
+
+    It looks for new kinds twice a minute, and knows ours only then.
+    """
     desk.plant(manifest(account=POWERFUL))
-    desk.cluster.kubectl("-n", desk.namespace, "delete", "sjob", "report", "--cascade=foreground", "--timeout=20s")
+    desk.cluster.kubectl("-n", desk.namespace, "delete", "sjob", "report", "--cascade=foreground", "--timeout=90s")
     with pytest.raises(ApiError):
         desk.cluster.api.get(f"{collection(desk.namespace)}/report")
 
