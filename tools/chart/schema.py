@@ -14,7 +14,6 @@ OURS = frozenset(
         "database_password",
         "database_password_file",
         "database_url",
-        "http_host",
         "http_port",
         "kubeconfig",
         "lease_name",
