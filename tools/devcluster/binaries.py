@@ -17,6 +17,7 @@ from tools.devcluster.parts import CONTROL_PLANE, PARTS, Part
 from tools.devcluster.progress import Progress
 
 _INTERVAL = 0.25
+_OURS = frozenset(part.program for part in PARTS.values() if not part.module)
 
 
 def locate(part: Part) -> Path | None:
@@ -84,8 +85,15 @@ def _build_into(target: Path, part: Part, progress: Progress) -> None:
 
 
 def version_of(path: Path) -> str:
-    """Return what the program says of its version, on one line."""
-    flags = {"kubectl": ["version", "--client"], "etcdutl": ["version"], "helm": ["version", "--short"]}
+    """Return what the program says of its version, on one line; of one that is all ours, what it was built as."""
+    if path.name in _OURS:
+        return f"version {PARTS[path.name].version}"
+    flags = {
+        "kubectl": ["version", "--client"],
+        "etcdutl": ["version"],
+        "helm": ["version", "--short"],
+        "coredns": ["-version"],
+    }
     done = subprocess.run(
         [path, *flags.get(path.name, ["--version"])], capture_output=True, text=True, check=False, timeout=30
     )

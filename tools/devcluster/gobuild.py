@@ -89,23 +89,36 @@ class GoBuild:
 
 def _script(part: Part, folder: Path) -> str:
     output = folder / "bin" / part.program
-    flags = f"-mod=mod {'-trimpath ' if part.trimpath else ''}-ldflags {shlex.quote(part.ldflags)}"
+    tags = f"-tags {shlex.quote(part.tags)} " if part.tags else ""
+    flags = f"-mod=mod {'-trimpath ' if part.trimpath else ''}{tags}-ldflags {shlex.quote(part.ldflags)}"
     # Tidy looks only at imports, and a main package can be imported by a file that is never compiled.
     return f"""set -eu
 cd {shlex.quote(str(folder))}
-go mod download -json {part.module}@v{part.version} >module.json
+{_download(part)}
 {{
   echo 'module ticklock.local/{part.program}'
   {_requirements(part)}
 }} >go.mod
-printf '//go:build tools\\npackage tools\\nimport _ "{part.package}"\\n' >tools.go
+{_main(part)}
 go mod tidy -e
 exec go build {flags} -o {shlex.quote(str(output))} {part.package}
 """
 
 
+def _download(part: Part) -> str:
+    return f"go mod download -json {part.module}@v{part.version} >module.json" if part.module else ":"
+
+
+def _main(part: Part) -> str:
+    if part.source is not None:
+        return f"cp {shlex.quote(str(part.source))} main.go"
+    return f"""printf '//go:build tools\\npackage tools\\nimport _ "{part.package}"\\n' >tools.go"""
+
+
 def _requirements(part: Part) -> str:
     """Return shell that prints the rest of go.mod: the Go version, the module, and what the module itself replaces."""
+    if not part.module:
+        return f"echo 'go {'.'.join(map(str, _GO_NEEDED))}'"
     mod = """mod=$(sed -n 's/.*"GoMod": "\\(.*\\)".*/\\1/p' module.json); grep '^go ' "$mod" """
     require = f"echo 'require {part.module} v{part.version}'"
     if not part.staging:

@@ -1,10 +1,13 @@
-"""The programs of a control plane, as data: what they are, which version, and how each is built from source.
+"""The programs of a control plane and of a node, as data: what they are, which version, how each is built from source.
 
 They are ordinary Go modules. Kubernetes and etcd replace modules of their own tree, so `go install …@version` refuses
-them: they need a go.mod of one's own.
+them: they need a go.mod of one's own. Two have a main file of ours: CoreDNS, which so is left with the plugins that a
+cluster needs, and the program that keeps a pod's namespaces open.
 """
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 KUBERNETES = "1.36.3"
 ETCD = "3.6.8"
@@ -12,6 +15,12 @@ KWOK = "0.8.0"
 HELM = "3.22.0"
 PROMETHEUS = "0.316.0"
 """As a Go module; its users know it as 3.16.0."""
+CONTAINERD = "2.4.2"
+CNI_PLUGINS = "1.9.1"
+COREDNS = "1.15.0"
+PAUSE = "1"
+
+_SOURCES = Path(__file__).with_name("gosource")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +30,20 @@ class Part:
     program: str
     version: str
     module: str
+    """Empty where it is made of nothing but our own main file."""
     package: str
     seconds: int
     ldflags: str = "-s -w"
     trimpath: bool = True
+    tags: str = ""
+    source: Path | None = None
+    """Our own main file, where there is one; `package` is then `.`."""
 
     @property
     def key(self) -> str:
-        """The name of its folder in the cache."""
-        return f"{self.program}-{self.version}"
+        """The name of its folder in the cache: another version, or another main file, is another program."""
+        own = "" if self.source is None else f"-{hashlib.sha256(self.source.read_bytes()).hexdigest()[:8]}"
+        return f"{self.program}-{self.version}{own}"
 
     @property
     def staging(self) -> bool:
@@ -94,3 +108,39 @@ PARTS |= {part.program: part for part in CHART_PARTS}
 
 # what renders the chart and judges its alerts
 CHART = tuple(part.program for part in CHART_PARTS)
+
+
+def _containerd(program: str, seconds: int) -> Part:
+    module = "github.com/containerd/containerd/v2"
+    return Part(
+        program=program,
+        version=CONTAINERD,
+        module=module,
+        package=f"{module}/cmd/{program}",
+        seconds=seconds,
+        ldflags=f"-s -w -X {module}/version.Version=v{CONTAINERD}",
+        tags="no_btrfs no_devmapper no_zfs netgo osusergo",
+    )
+
+
+def _cni(kind: str, program: str, seconds: int) -> Part:
+    module = "github.com/containernetworking/plugins"
+    return Part(program, CNI_PLUGINS, module, f"{module}/plugins/{kind}/{program}", seconds)
+
+
+NODE_PARTS = (
+    _kubernetes("kubelet", 60),
+    _kubernetes("kube-proxy", 15),
+    _containerd("containerd", 150),
+    _containerd("containerd-shim-runc-v2", 15),
+    _containerd("ctr", 10),
+    _cni("main", "loopback", 10),
+    _cni("main", "ptp", 5),
+    _cni("ipam", "host-local", 5),
+    Part("coredns", COREDNS, "github.com/coredns/coredns", ".", seconds=140, source=_SOURCES / "coredns.go"),
+    Part("pause", PAUSE, "", ".", seconds=5, source=_SOURCES / "pause.go"),
+)
+PARTS |= {part.program: part for part in NODE_PARTS}
+
+# what a node needs beside a control plane; runc and nft come from Debian's packages
+NODE = tuple(part.program for part in NODE_PARTS)

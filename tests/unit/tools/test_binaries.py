@@ -1,6 +1,7 @@
 import io
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,8 +116,22 @@ def test_a_part_that_another_process_builds_is_waited_for(in_cache: Path, tmp_pa
     assert said.getvalue().startswith("building etcd 3.6.8 …")
 
 
-@pytest.mark.parametrize("part", [pytest.param(part, id=part.program) for part in PARTS.values()])
+PUBLISHED = [part for part in PARTS.values() if part.source is None]
+OUR_OWN = [part for part in PARTS.values() if part.source is not None]
+
+
+@pytest.mark.parametrize("part", [pytest.param(part, id=part.program) for part in PUBLISHED])
 def test_every_part_says_what_is_built_from_where(part: Part) -> None:
     assert part.package.startswith(part.module)
     assert part.key == f"{part.program}-{part.version}"
     assert part.seconds > 0
+
+
+@pytest.mark.parametrize("part", [pytest.param(part, id=part.program) for part in OUR_OWN])
+def test_a_part_with_a_main_file_of_ours_is_another_when_the_file_is(part: Part, tmp_path: Path) -> None:
+    changed = tmp_path / "main.go"
+    assert part.source is not None
+    changed.write_bytes(part.source.read_bytes() + b"\n")
+    assert part.package == "."
+    assert part.key.startswith(f"{part.program}-{part.version}-")
+    assert replace(part, source=changed).key != part.key
