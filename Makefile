@@ -93,3 +93,11 @@ bench: setup ## launch lag beside the CronJob controller; writes docs/figures.md
 .PHONY: clean
 clean: ## remove what make setup and the linters made here; the cache of built binaries stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+.PHONY: image
+image: ## the image of a replica, by docker: IMAGE=ticklock:0.1.0
+	docker build -t $(or $(IMAGE),ticklock:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)) .
+
+.PHONY: oci-images
+oci-images: setup ## the same image and what stands beside it in a cluster without registry, by no docker, into dist/
+	$(call stage,images,$(PY) -m tools.image)
