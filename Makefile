@@ -12,7 +12,7 @@ endef
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: .venv/.stamp ## virtual environment with pinned, hashed dependencies; costs nothing when nothing changed
@@ -55,7 +55,7 @@ helpers:
 
 .PHONY: test
 test: setup helpers ## all tests but chaos: unit, engine, model, simulation, store, cluster, demo, in that order
-	@$(PY) -m pytest -m 'not chaos' $(PYTEST_ARGS)
+	@$(PY) -m pytest -m 'not chaos and not e2e' $(PYTEST_ARGS)
 
 .PHONY: test-fast
 test-fast: setup ## unit and engine tests: seconds
@@ -101,3 +101,8 @@ image: ## the image of a replica, by docker: IMAGE=ticklock:0.1.0
 .PHONY: oci-images
 oci-images: setup ## the same image and what stands beside it in a cluster without registry, by no docker, into dist/
 	$(call stage,images,$(PY) -m tools.image)
+
+.PHONY: e2e
+e2e: setup ## images, and pods of them on two real nodes; as root on Linux, elsewhere it says that it was skipped
+	@if reason=$$($(PY) -m tools.realnode --why-not); then echo "e2e      SKIPPED: $$reason"; \
+	  else exec $(PY) -m pytest -m e2e $(PYTEST_ARGS); fi

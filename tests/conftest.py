@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     # Before the time limit of the test starts to run: a cold build takes minutes.
-    if any(item.get_closest_marker(tier) for tier in ("cluster", "chaos")):
+    if any(item.get_closest_marker(tier) for tier in ("cluster", "chaos", "e2e")):
         wait_for_binaries(item.config)
     wait_for_binaries(item.config, [program for program in CHART if program in getattr(item, "fixturenames", ())])
     return (yield)

@@ -11,7 +11,7 @@ from tools.devcluster.progress import Progress
 
 
 @contextmanager
-def _speaking(config: pytest.Config) -> Iterator[None]:
+def speaking(config: pytest.Config) -> Iterator[None]:
     """Let what is written reach the terminal although pytest captures."""
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is None:
@@ -24,5 +24,5 @@ def _speaking(config: pytest.Config) -> Iterator[None]:
 def wait_for_binaries(config: pytest.Config, programs: Sequence[str] = CONTROL_PLANE) -> None:
     """Build programs that are nowhere (the control plane's), or wait for who builds them; with progress."""
     if missing(programs):
-        with _speaking(config):
+        with speaking(config):
             resolve(programs, progress=Progress())

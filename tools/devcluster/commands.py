@@ -22,6 +22,10 @@ class Options:
     scheduler_flags: tuple[str, ...] = ()
     pods: bool = True
     """Whether kwok plays the pods; otherwise it keeps the nodes alive and somebody else plays them."""
+    kwok: bool = True
+    """Whether there are simulated nodes at all; otherwise `nodes` must be 0, and real ones register themselves."""
+    address: str = "127.0.0.1"
+    """Where the API server listens. Beyond loopback, pods reach it as the Service `kubernetes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Files:
     front_authority: Pair
     front: Pair
     tokens: Pair
+    kubelet_client: Pair
+    """By which the API server shows itself to kubelets."""
 
     def kubeconfig(self, user: str) -> Path:
         """Return where the kubeconfig of that user stands."""
@@ -66,16 +72,18 @@ def etcd(program: Path, files: Files, ports: tuple[int, int], *, fsync: bool) ->
 
 
 def apiserver(program: Path, files: Files, port: int, *, etcd_port: int, options: Options) -> list[str]:
-    """Return a server with TLS, RBAC and tokens for ServiceAccounts, on 127.0.0.1 only."""
+    """Return a server with TLS, RBAC and tokens for ServiceAccounts, on one address only."""
+    # a loopback address may not be an endpoint, and nobody needs one where nothing runs on the nodes
+    endpoints = "none" if options.address.startswith("127.") else "lease"
     return [
         str(program),
         f"--etcd-servers=https://127.0.0.1:{etcd_port}",
         f"--etcd-cafile={files.authority.certificate}",
         f"--etcd-certfile={files.etcd.certificate}",
         f"--etcd-keyfile={files.etcd.key}",
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
-        "--endpoint-reconciler-type=none",  # a loopback address may not be an endpoint, and nobody needs one here
+        f"--bind-address={options.address}",
+        f"--advertise-address={options.address}",
+        f"--endpoint-reconciler-type={endpoints}",
         f"--secure-port={port}",
         f"--tls-cert-file={files.server.certificate}",
         f"--tls-private-key-file={files.server.key}",
@@ -92,7 +100,12 @@ def apiserver(program: Path, files: Files, port: int, *, etcd_port: int, options
         f"--service-account-key-file={files.tokens.certificate}",
         f"--service-account-signing-key-file={files.tokens.key}",
         "--service-cluster-ip-range=10.96.0.0/16",
-        "--authorization-mode=RBAC",
+        f"--kubelet-certificate-authority={files.authority.certificate}",
+        f"--kubelet-client-certificate={files.kubelet_client.certificate}",
+        f"--kubelet-client-key={files.kubelet_client.key}",
+        "--kubelet-preferred-address-types=InternalIP",
+        # kubelets may do to their own node, and to the pods on it, what others may not
+        *(["--authorization-mode=RBAC"] if options.kwok else _KUBELETS),
         "--allow-privileged=true",
         *options.apiserver_flags,
     ]
@@ -118,6 +131,9 @@ def controller_manager(program: Path, files: Files, options: Options) -> list[st
 def scheduler(program: Path, files: Files, options: Options) -> list[str]:
     """Return the scheduler, without waiting for a leader election."""
     return [str(program), *_client_flags(files, "scheduler"), *options.scheduler_flags]
+
+
+_KUBELETS = ("--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction")
 
 
 def _client_flags(files: Files, user: str) -> list[str]:

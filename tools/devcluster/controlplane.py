@@ -1,9 +1,9 @@
-"""A real Kubernetes control plane of our own: etcd, API server, controllers, scheduler, and nodes by kwok.
+"""A real Kubernetes control plane of our own: etcd, API server, controllers, scheduler, and mostly nodes by kwok.
 
 Promise: `start` returns when Jobs can run; it is TLS and RBAC throughout, and whoever answers is ours, for its
 certificate is signed by a CA made a moment ago. Each control plane has its own ports and folder; nothing of it remains
 when the process that started it is gone, however it went.
-Not promised: nodes run nothing. Pods succeed at once; stages.yaml says which annotations change that.
+Not promised: simulated nodes run nothing. Pods succeed at once; stages.yaml says which annotations change that.
 """
 
 import os
@@ -21,7 +21,8 @@ from tools.devcluster.commands import Files, Options
 from tools.devcluster.etcdstate import EtcdState
 from tools.devcluster.kubeapi import ApiError, Credentials, KubeApi
 from tools.devcluster.nodes import create_nodes, free_nodes, schedulable_nodes
-from tools.devcluster.pki import Authority, signing_pair
+from tools.devcluster.parts import CONTROL_PLANE
+from tools.devcluster.pki import Authority, Pair, signing_pair
 from tools.devcluster.process import Daemon, DaemonDied, free_port, wait_until
 from tools.devcluster.progress import Progress
 from tools.devcluster.scratch import Scratch
@@ -56,7 +57,8 @@ class ControlPlane:
 
     def __init__(self, options: Options | None = None, *, progress: Progress | None = None) -> None:
         self.options = options or Options()
-        self._programs = resolve(progress=progress)
+        needed = [program for program in CONTROL_PLANE if program != "kwok" or self.options.kwok]
+        self._programs = resolve(needed, progress=progress)
         self._scratch: Scratch | None = None
         self._api: KubeApi | None = None
         self._daemons: list[Daemon] = []
@@ -143,7 +145,7 @@ class ControlPlane:
 
         What was written since the snapshot is lost, and what was deleted since is back.
         """
-        clients = (self.controller_manager, self.scheduler, self.kwok)
+        clients = (self.controller_manager, self.scheduler, *([self.kwok] if self.options.kwok else []))
         for daemon in (*clients, self.apiserver, self.etcd):
             daemon.kill()
         self.etcd_state.set_back(snapshot, bump_revision=bump_revision)
@@ -224,6 +226,11 @@ class ControlPlane:
         path.write_text(self.service_account_credentials(namespace, name, seconds=seconds).kubeconfig())
         return path
 
+    def enrol(self, name: str, user: str, group: str | None = None, *, address: str | None = None) -> tuple[Pair, Path]:
+        """Issue a certificate to a user, good for a server at that address too; return it and its kubeconfig."""
+        pair = self._issuer.issue(name, user, group, addresses=[address] if address else [])
+        return pair, self._write_kubeconfig(name, pair)
+
     # ------------------------------------------------------------------------------------------------ inside
 
     def wait(self, ready: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
@@ -233,21 +240,23 @@ class ControlPlane:
     def _make_keys(self, folder: Path) -> None:
         keys = folder / "pki"
         ours, front = Authority(keys, "ca"), Authority(keys, "front-ca")
+        self._issuer = ours
         self._files = Files(
             folder=folder,
             authority=ours.pair,
-            server=ours.issue("apiserver", "kube-apiserver"),
+            server=ours.issue("apiserver", "kube-apiserver", addresses=[self.options.address]),
             etcd=ours.issue("etcd", "etcd"),
             front_authority=front.pair,
             front=front.issue("front", "front-proxy-client"),
             tokens=signing_pair(keys, "tokens"),
+            kubelet_client=ours.issue("kubelet-client", "kube-apiserver-kubelet-client", _MASTERS),
         )
         self._clients = {name: ours.issue(name, user, group) for name, (user, group) in _USERS.items()}
 
     def _start_server(self) -> None:
         """Start etcd and the API server on new ports. Raises DaemonDied, with neither of them left."""
         port, etcd_port, peer_port = free_port(), free_port(), free_port()
-        self.server = f"https://127.0.0.1:{port}"
+        self.server = f"https://{self.options.address}:{port}"
         self._api = KubeApi(Credentials(self.server, self.authority, self._clients["admin"]))
         etcd = commands.etcd(self._programs["etcd"], self._files, (etcd_port, peer_port), fsync=self.options.fsync)
         apiserver = commands.apiserver(
@@ -272,9 +281,7 @@ class ControlPlane:
 
     def _start_clients(self) -> None:
         for name, pair in self._clients.items():
-            config = self._files.kubeconfig(name)
-            config.touch(mode=0o600)
-            config.write_text(Credentials(self.server, self.authority, pair).kubeconfig())
+            self._write_kubeconfig(name, pair)
         programs, files = self._programs, self._files
         self.controller_manager = self._launch(
             "kube-controller-manager",
@@ -283,7 +290,14 @@ class ControlPlane:
         self.scheduler = self._launch(
             "kube-scheduler", commands.scheduler(programs["kube-scheduler"], files, self.options)
         )
-        self.kwok = self._launch("kwok", commands.kwok(programs["kwok"], files, self._stages()))
+        if self.options.kwok:
+            self.kwok = self._launch("kwok", commands.kwok(programs["kwok"], files, self._stages()))
+
+    def _write_kubeconfig(self, name: str, pair: Pair) -> Path:
+        config = self._files.kubeconfig(name)
+        config.touch(mode=0o600)
+        config.write_text(Credentials(self.server, self.authority, pair).kubeconfig())
+        return config
 
     def _stages(self) -> Path:
         """Return what kwok is to play: all of it, or the nodes alone."""

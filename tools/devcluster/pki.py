@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +42,13 @@ class Authority:
         )
         self.pair = self._write(name, certificate, self._key)
 
-    def issue(self, name: str, common_name: str, organisation: str | None = None) -> Pair:
-        """Issue a certificate, good for clients and for servers on this machine."""
+    def issue(
+        self, name: str, common_name: str, organisation: str | None = None, *, addresses: Sequence[str] = ()
+    ) -> Pair:
+        """Issue a certificate, good for clients, and for servers on this machine and at these addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.DNSName(host) for host in _HOSTS]
-        names += [x509.IPAddress(ipaddress.ip_address(address)) for address in _ADDRESSES]
+        names += [x509.IPAddress(ipaddress.ip_address(address)) for address in dict.fromkeys((*_ADDRESSES, *addresses))]
         certificate = (
             _builder(_subject(common_name, organisation), self._subject, key.public_key())
             .add_extension(_key_usage(signs_certificates=False), critical=True)

@@ -138,10 +138,12 @@ def _die_with(parent: int) -> Callable[[], None]:
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the processes whose parent this is."""
-    with contextlib.suppress(OSError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
+    """Return the processes whose parent this is, whichever of its threads has forked them."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, task.read_text().split())
+    return found
 
 
 def free_port() -> int:
