@@ -79,7 +79,8 @@ for name in POSTGRES_PASSWORD POSTGRES_USER POSTGRES_DB POSTGRES_INITDB_ARGS; do
 : "${POSTGRES_DB:=$POSTGRES_USER}"
 
 mkdir -p "$PGDATA"
-chmod 700 "$PGDATA" 2>/dev/null || true # not ours to change where it is the mount itself
+[ -O "$PGDATA" ] || fail "$PGDATA belongs to another user, as the folder of a volume does: let PGDATA name one below it"
+chmod 700 "$PGDATA"
 [ -s "$PGDATA/PG_VERSION" ] || initialise
 unset POSTGRES_PASSWORD
 exec "$@"
