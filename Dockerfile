@@ -23,7 +23,7 @@ RUN python3.11 -m hatchling build -t wheel -d /tmp/wheel \
 # Out goes what nobody here calls. Compiled code is valid whatever the time stamps: the file system is read-only.
 RUN cd /opt/ticklock/lib/python3.11/site-packages \
  && rm -rf kubernetes/aio kubernetes/client/api */tests \
- && python3.11 -m compileall -q --invalidation-mode unchecked-hash /opt/ticklock/lib/python3.11/site-packages
+ && python3.11 -m compileall -q -f --invalidation-mode unchecked-hash /opt/ticklock/lib/python3.11/site-packages
 
 
 FROM ${PYTHON}
