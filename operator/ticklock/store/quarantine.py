@@ -8,8 +8,8 @@ Rules, in the order in which they are applied: an unsuspended Job is a launched 
 ended is recorded, before a later attempt of its run is looked at. A suspended Job that its row is not bound to is taken
 away and its attempt planned anew at a higher stage. Whatever else stands at or below the witness was handled before: it
 becomes Unknown and is never launched again. So does what was due of an object that is gone: nothing bears witness of it
-any more. A bound or launched attempt without a Job is Unknown too. Last, edits that were lost are stored: what an object
-says now is in force before the gate opens, or a suspended schedule would tick on until it is read again.
+any more. A bound or launched attempt without a Job is Unknown too. Last, edits that were lost are stored: what an
+object says now is in force before the gate opens, or a suspended schedule would tick on until it is read again.
 """
 
 from __future__ import annotations
