@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDERS = ("unit", "engine", "model", "simulation", "store", "chart", "cluster", "demo", "chaos", "e2e")
+FOLDERS = ("unit", "engine", "model", "simulation", "store", "cluster", "chart", "demo", "chaos", "e2e")
 # a folder without a marker of its own runs the real thing, like this one
 _MARKER_OF = {"demo": "cluster"}
 _ROOT = Path(__file__).parents[1]

@@ -14,8 +14,8 @@ EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=name)
 _PATH = re.compile(
     r"(?:[\w.-]+/)*[\w.-]+\.(?:md|py|ya?ml|toml|txt|sh)|(?:operator|docs|tests|tools|crds|deploy|examples)/[\w./-]*"
 )
-_TARGET = re.compile(r"^([a-z-]+):.*##", re.MULTILINE)
-_MAKE = re.compile(r"`(?:[A-Z_]+=\S+ )?make ([a-z-]+)[^`]*`|^make ([a-z-]+)", re.MULTILINE)
+_TARGET = re.compile(r"^([a-z0-9-]+):.*##", re.MULTILINE)
+_MAKE = re.compile(r"`(?:[A-Z_]+=\S+ )?make ([a-z0-9-]+)[^`]*`|^make ([a-z0-9-]+)", re.MULTILINE)
 _MODULE = re.compile(r"python -m (tools(?:\.\w+)+)")
 
 
