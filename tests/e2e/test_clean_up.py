@@ -23,7 +23,8 @@ TUNABLES = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net
 
 def traces(temporary: Path) -> list[str]:
     """What a cluster may leave on a machine: files, control groups, cables and routes, mounts, processes."""
-    groups = [str(place) for place in Path("/sys/fs/cgroup").glob("**/ticklock-*")]
+    # in either version of control groups; not further down, where groups come and go while we look
+    groups = [str(one) for shape in ("ticklock-*", "*/ticklock-*") for one in Path("/sys/fs/cgroup").glob(shape)]
     addresses = subprocess.run(["ip", "-brief", "address"], capture_output=True, text=True, check=True).stdout
     routes = subprocess.run(["ip", "route"], capture_output=True, text=True, check=True).stdout
     mounts = Path("/proc/mounts").read_text()
@@ -94,7 +95,10 @@ def test_nothing_remains(started: subprocess.Popen[str], temporary: Path, number
     family = descendants(started.pid)
     assert len(family) > 10
     started.send_signal(number)
-    eventually(lambda: not traces(temporary), what="no trace is left", seconds=30)
+    try:
+        eventually(lambda: not traces(temporary), what="no trace is left", seconds=30)
+    except AssertionError as left:
+        raise AssertionError("\n".join(traces(temporary))) from left
     eventually(lambda: not alive(family), what="all processes are gone", seconds=10)
     assert settings() == before
 

@@ -17,7 +17,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.why_not:
         return _say_why_not()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end in KeyboardInterrupt, hence in clean-up
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets what it starts in the background ignore the first
+        signal.signal(number, signal.default_int_handler)  # both end in KeyboardInterrupt, hence in clean-up
     try:
         with contextlib.suppress(KeyboardInterrupt), RealCluster(arguments.nodes, progress=Progress()) as cluster:
             times = cluster.times
