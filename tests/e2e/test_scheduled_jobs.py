@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from tests.support.pods import Room, is_ready
 from tests.support.waiting import eventually
-from tools.devcluster.manifests import EXAMPLES, HOME, ROOT, install_crd, install_rights
+from tools.devcluster.manifests import EXAMPLES, HOME, ROOT, collection, install_crd, install_rights
+from tools.devcluster.watching import Sight, Watch
 from tools.realnode.cluster import RealCluster
 
 POSTGRES = Path(__file__).with_name("postgres.yaml")
@@ -48,15 +50,18 @@ def replicas(cluster: RealCluster) -> list[dict[str, Any]]:
     ]
 
 
+def leader(cluster: RealCluster) -> str:
+    """The name of the pod that holds the Lease."""
+    holder = cluster.control_plane.api.get(LEASE)["spec"].get("holderIdentity") or ""
+    return str(holder.rpartition("_")[0])
+
+
 def test_the_replicas_are_on_different_nodes_and_one_of_them_leads(installed: RealCluster) -> None:
     pods = replicas(installed)
     assert {pod["spec"]["nodeName"] for pod in pods} == {"node1", "node2"}
 
-    def leader() -> str:
-        holder = installed.control_plane.api.get(LEASE)["spec"].get("holderIdentity") or ""
-        return str(holder.rpartition("_")[0])
-
-    eventually(lambda: leader() in {pod["metadata"]["name"] for pod in pods}, what="one of them leads", seconds=60)
+    names = {pod["metadata"]["name"] for pod in pods}
+    eventually(lambda: leader(installed) in names, what="one of them leads", seconds=60)
     assert [pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods] == [0, 0]
 
 
@@ -71,8 +76,7 @@ def test_each_tick_of_an_example_runs_once_in_a_real_container(room: Room) -> No
     for job in jobs:
         printed = room.kubectl("logs", f"job/{job['metadata']['name']}").splitlines()
         assert datetime.fromisoformat(printed[-1]) == datetime.fromisoformat(job["metadata"]["annotations"][TICK])
-    wide = room.kubectl("get", "sjob", "every-ten-seconds", "--output=json")
-    assert '"state": "Completed"' in wide
+    eventually(lambda: '"state": "Completed"' in room.kubectl("get", "sjob", "-ojson"), what="the status tells of it")
 
 
 def finished(room: Room, *, at_least: int) -> list[dict[str, Any]]:
@@ -115,3 +119,75 @@ def test_the_database_keeps_what_it_knows_when_its_pod_is_deleted(installed: Rea
     eventually(again, what="the database is back", seconds=SECONDS)
     more = eventually(lambda: finished(room, at_least=len(before) + 2), what="runs go on", seconds=SECONDS)
     assert set(Counter(job["metadata"]["annotations"][TICK] for job in more).values()) == {1}
+
+
+def homes(cluster: RealCluster) -> dict[str, str]:
+    """On which node each ready replica is, by its name."""
+    return {pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in replicas(cluster)}
+
+
+def lead_on(cluster: RealCluster, node: str) -> None:
+    """See to it that the leader is on that node: one that leads elsewhere is deleted, and another takes over."""
+    while homes(cluster).get(leader(cluster)) != node:
+        former = leader(cluster)
+        cluster.control_plane.kubectl("-n", HOME, "delete", "pod", former, "--wait=false", "--ignore-not-found")
+
+        def settled(former: str = former) -> bool:
+            found = homes(cluster)
+            return former not in found and len(found) == 2 and leader(cluster) in found
+
+        eventually(settled, what="two replicas, one of which leads", seconds=SECONDS)
+
+
+def ledger(cluster: RealCluster, room: Room) -> dict[int, str]:
+    """What became of each tick of the one schedule in a room, by its second."""
+    (schedule,) = cluster.control_plane.api.get(collection(room.namespace))["items"]
+    query = "SELECT run_key, state FROM runs WHERE schedule_uid = :'uid'"
+    uid = f"uid={schedule['metadata']['uid']}"
+    command = ("psql", "-tA", "-F=", "-U", "owner", "-d", "ticklock", "-v", uid)
+    lines = cluster.control_plane.kubectl("-n", HOME, "exec", "-i", "postgres-0", "--", *command, stdin=query).split()
+    return {int(key.removeprefix("tick:")): state for key, _, state in (line.partition("=") for line in lines)}
+
+
+def test_the_plug_of_the_leaders_node_is_pulled_and_no_tick_is_lost_or_run_twice(
+    installed: RealCluster, room: Room
+) -> None:
+    plane = installed.control_plane
+    safe = plane.api.get(f"/api/v1/namespaces/{HOME}/pods/postgres-0")["spec"]["nodeName"]
+    victim = next(node for node in installed.nodes if node.name != safe)
+    lead_on(installed, victim.name)
+    seen: dict[str, str] = {}  # by the UID of each Job that was let go, its tick
+
+    def on_sight(sight: Sight) -> None:
+        if not sight.object["spec"].get("suspend"):
+            seen[sight.object["metadata"]["uid"]] = sight.object["metadata"]["annotations"][TICK]
+
+    watch = Watch(plane.api.credentials, f"/apis/batch/v1/namespaces/{room.namespace}/jobs", on_sight)
+    watch.start()
+    try:
+        room.kubectl("apply", "-f", str(EXAMPLES / "03-every-ten-seconds.yaml"))
+        eventually(lambda: len(seen) >= 2, what="it ticks", seconds=SECONDS)
+        victim.power_off()
+        before = len(seen)
+        eventually(lambda: len(seen) >= before + 3, what="it ticks without the node", seconds=SECONDS)
+        eventually(lambda: homes(installed).get(leader(installed)) == safe, what="the other leads", seconds=SECONDS)
+    finally:
+        victim.power_on()
+        installed.wait_nodes()
+    before = len(seen)
+    eventually(lambda: len(seen) >= before + 2, what="it ticks with the node", seconds=SECONDS)
+    told = ledger(installed, room)
+    moments = sorted(told)
+    assert moments == list(range(moments[0], moments[-1] + 10, 10)), "each tick has its run"
+    started = {moment for moment, state in told.items() if state in ("Running", "Completed", "Failed", "Unknown")}
+    eventually(lambda: started <= seconds_of(seen), what="what is said to have run did run")
+    watch.close()
+    assert watch.failure is None
+    assert max(Counter(seen.values()).values()) == 1, "one Job for each tick"
+    unrun = {moment for moment, state in told.items() if state in ("Missed", "Skipped", "Stopped")}
+    assert not unrun & seconds_of(seen), "what is said not to have run did not run"
+
+
+def seconds_of(seen: Mapping[str, str]) -> set[int]:
+    """The ticks of the Jobs that were seen, as the ledger counts them."""
+    return {int(datetime.fromisoformat(tick).timestamp()) for tick in seen.values()}
