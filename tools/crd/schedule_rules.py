@@ -1,7 +1,8 @@
 """The rules (CEL) by which the API server judges `spec.schedule`, each with its own message.
 
-They take what robfig/cron's ParseStandard takes, the parser of CronJob, six fields and Sunday as 7 in addition. What no
-regular expression can know is left to the controller: a range that runs backwards, a day that never comes.
+They take what robfig/cron's ParseStandard takes, the parser of CronJob; in addition six fields, Sunday as 7, `L`, `5L`,
+`1#2` and `H`. What no regular expression can know is left to the controller: a range that runs backwards, a day that
+never comes.
 
 Each rule is one `matches` over a text of at most 256 characters, which the API server estimates as cheap; taking the
 text apart (`split`, `findAll`) exceeds its budget a hundredfold.
@@ -38,10 +39,14 @@ class Field:
     after: int
     hint: str
     applies: str = _FIVE_OR_SIX
+    special: str = ""
+    """An item that only this field may hold."""
 
     def rule(self) -> Schema:
         """Return the rule that this field, and no other, is well formed."""
-        one = rf"([*?]|({self.values})(-({self.values}))?)(/[+]?0*[1-9][0-9]*)?"
+        numbers = self.values.split("|(?i:")[0]
+        hashed = rf"(?i:H)([(]({numbers})-({numbers})[)])?"
+        one = rf"(([*?]|{hashed}|({self.values})(-({self.values}))?)(/[+]?0*[1-9][0-9]*)?{self.special})"
         listed = f",*{one}(,+{one})*,*"
         before = rf"(\S+\s+){self.before}" if self.before else ""
         after = rf"(\s+\S+){{{self.after}}}" if self.after else ""
@@ -62,7 +67,8 @@ FIELDS = (
         "[+]?0*([1-9]|[12][0-9]|3[01])",
         "{2,3}",
         2,
-        "1 to 31, *, lists (1,15), ranges (1-7) or steps (*/2)",
+        "1 to 31, *, L (the last day), lists (1,15), ranges (1-7) or steps (*/2)",
+        special="|(?i:L)",
     ),
     Field(
         "month",
@@ -76,7 +82,9 @@ FIELDS = (
         "[+]?0*[0-7]|(?i:sun|mon|tue|wed|thu|fri|sat)",
         "{4,5}",
         0,
-        "0 (Sunday) to 6, 7 (Sunday again) or SUN to SAT, *, lists (MON,THU), ranges (MON-FRI) or steps (*/2)",
+        "0 (Sunday) to 6, 7 (Sunday again) or SUN to SAT, *, lists (MON,THU), ranges (MON-FRI), steps (*/2), "
+        "MON#2 (the second Monday of the month) or FRIL (the last Friday)",
+        special="|([+]?0*[0-7]|(?i:sun|mon|tue|wed|thu|fri|sat))((?i:L)|#[1-5])",
     ),
 )
 

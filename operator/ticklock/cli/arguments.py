@@ -7,6 +7,8 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime
 from typing import NoReturn
 
+from ticklock.domain.spread import seed_of
+
 _COUNT = re.compile(r"[0-9]{1,5}")
 _MOST = 10_000
 
@@ -28,6 +30,14 @@ def moment(text: str) -> datetime:
     if parsed.tzinfo is None:
         raise ArgumentTypeError(f"{text!r} has no offset; put Z behind it for UTC, or an offset such as +02:00")
     return parsed
+
+
+def seed(text: str) -> str:
+    """Return what the numbers of the schedule NAMESPACE/NAME are drawn from."""
+    namespace, slash, name = text.partition("/")
+    if not (namespace and slash and name) or "/" in name:
+        raise ArgumentTypeError(f"{text!r} names no schedule; write NAMESPACE/NAME")
+    return seed_of(namespace, name)
 
 
 def count(text: str) -> int:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ticklock.cli.arguments import OneLineParser, count, moment
+from ticklock.cli.arguments import OneLineParser, count, moment, seed
 from ticklock.domain.clock_note import clock_note
 from ticklock.domain.timetable import Timetable, TimetableError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 examples:
   ticklock next "30 2 * * *" --time-zone Europe/Berlin --after 2026-03-28T00:00:00Z --count 5
+  ticklock next "H H * * *" --of reports/nightly --count 3
   ticklock next "@every 90m" --anchor 2026-01-01T00:00:00Z -o json
 """
 
@@ -61,13 +62,15 @@ def _parser() -> OneLineParser:
     parser.add_argument("--time-zone", metavar="NAME", help="as in spec.timeZone (default: UTC)")
     parser.add_argument("--after", type=moment, metavar="TIME", help="show ticks after this (default: now)")
     parser.add_argument("--anchor", type=moment, metavar="TIME", help="where @every counts from (default: --after)")
+    parser.add_argument("--of", type=seed, metavar="NAMESPACE/NAME", help="whose schedule it is: what H is drawn from")
     parser.add_argument("--count", type=count, default=5, metavar="N", help="how many ticks (default: 5)")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table", help="default: table")
     return parser
 
 
 def _timetable(options: Namespace, after: datetime) -> Timetable:
-    return Timetable.parse(options.expression, time_zone=options.time_zone, anchor=options.anchor or after)
+    anchor = options.anchor or after
+    return Timetable.parse(options.expression, time_zone=options.time_zone, anchor=anchor, seed=options.of)
 
 
 def _rows(timetable: Timetable, after: datetime, limit: int) -> Iterator[Row]:

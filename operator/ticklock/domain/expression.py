@@ -2,8 +2,8 @@
 
 Five fields, the macros and `@every <duration>` mean what CronJob's parser makes of them (robfig/cron v3,
 `ParseStandard`), compared exactly: macros in small letters, nothing around them. Ours beyond it: six fields, of which
-the first is the second. Refused though robfig takes it: a `TZ=` prefix (CronJob refuses it too) and an interval that is
-zero or negative (robfig makes it one second).
+the first is the second, and the items `L`, `5L`, `1#2` and `H` (see `fields`). Refused though robfig takes it: a `TZ=`
+prefix (CronJob refuses it too) and an interval that is zero or negative (robfig makes it one second).
 """
 
 from __future__ import annotations
@@ -44,9 +44,17 @@ class Interval:
     seconds: int
 
 
+def parse_expression(text: str, seed: str | None = None) -> Pattern | Interval:
+    """Return the meaning of an expression; raises TimetableError, which names the field and the mend.
+
+    `seed` names the schedule (`seed_of`); only `H` depends on it, and is refused without it.
+    """
+    drawn = "H" in text or "h" in text
+    return _parse(text, seed if drawn else None)
+
+
 @lru_cache(maxsize=4096)
-def parse_expression(text: str) -> Pattern | Interval:
-    """Return the meaning of an expression; raises TimetableError, which names the field and the mend."""
+def _parse(text: str, seed: str | None) -> Pattern | Interval:
     if len(text) > LONGEST:
         raise TimetableError(
             f"expression: {len(text)} characters are too many", f"an expression may have {LONGEST} at most"
@@ -56,16 +64,16 @@ def parse_expression(text: str) -> Pattern | Interval:
         raise TimetableError(f"expression: {prefix}= is not accepted", "use timeZone")
     if text.lstrip().startswith("@"):
         return _parse_macro(text)
-    return _parse_fields(text)
+    return _parse_fields(text, seed)
 
 
-def _parse_fields(text: str) -> Pattern:
+def _parse_fields(text: str, seed: str | None = None) -> Pattern:
     parts = text.split()
     if len(parts) not in {5, 6}:
         raise TimetableError(f"expression: found {len(parts)} field{'s' * (len(parts) != 1)} in {text!r}", _FIELDS)
     texts = parts if len(parts) == len(_RULES) else ["0", *parts]
     second, minute, hour, day, month, weekday = (
-        parse_field(rule, part) for rule, part in zip(_RULES, texts, strict=True)
+        parse_field(rule, part, seed) for rule, part in zip(_RULES, texts, strict=True)
     )
     return Pattern(
         seconds=second.values,
@@ -74,6 +82,8 @@ def _parse_fields(text: str) -> Pattern:
         days=frozenset(day.values),
         months=frozenset(month.values),
         weekdays=frozenset(weekday.values),
+        last_day=day.last,
+        nth=weekday.nth,
         either_day=not (day.free or weekday.free),
         real_time=minute.starred or hour.starred,
     )

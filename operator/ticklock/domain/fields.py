@@ -1,8 +1,9 @@
-"""One field of a cron expression: `*/5`, `mon-fri`, `1,15`.
+"""One field of a cron expression: `*/5`, `mon-fri`, `1,15`, `5L`, `H/10`.
 
 The grammar is that of robfig/cron v3's `ParseStandard`, which CronJob uses: a list of numbers, names, ranges and steps,
-`?` for `*`, and `N/step` for "from N to the end". Ours beyond it: Sunday may also be 7. Refused though robfig takes it:
-a field of nothing but commas, which would never tick, and `*-5`, which it reads as a plain star.
+`?` for `*`, and `N/step` for "from N to the end". Ours beyond it: Sunday may also be 7; `L` is the last day of the
+month, `5L` its last Friday, `1#2` its second Monday; `H` is drawn from the schedule's name. Refused though robfig takes
+it: a field of nothing but commas, which would never tick, and `*-5`, which it reads as a plain star.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from ticklock.domain.spread import spread
 from ticklock.domain.timetable_error import TimetableError
 
 if TYPE_CHECKING:
@@ -24,7 +26,12 @@ _WEEKDAYS = MappingProxyType({name: number for number, name in enumerate(_WEEKDA
 
 _STARS = frozenset({"*", "?"})
 _NUMBER = re.compile(r"\+?[0-9]+")
-_EXTENSION = re.compile(r"(?:[0-9]*|[A-Z]{3})L|[0-9]*(?:LW|W|H)|[0-9A-Z]+#[0-9]*|H\(.*", re.IGNORECASE)
+_HASH = re.compile(r"H(?:\((?P<low>[0-9]+)-(?P<high>[0-9]+)\))?(?P<slash>/(?P<step>.*))?", re.IGNORECASE)
+_NTH = re.compile(r"(?P<day>[0-9A-Z]+)#(?P<nth>[1-5])", re.IGNORECASE)
+_LAST = re.compile(r"(?P<day>[0-9A-Z]+)L", re.IGNORECASE)
+_EXTENSION = re.compile(r"(?:[0-9]+|[A-Z]{3})?L(?:-[0-9]+)?|[0-9]*L?W|[0-9A-Z]+#.*|H.*", re.IGNORECASE)
+LAST = -1
+"""In the place of a count: the last one of the month."""
 _GREATEST_STEP = 2**63 - 1
 
 
@@ -41,6 +48,12 @@ class FieldRule:
     names: Mapping[str, int] = field(default_factory=dict)
     wraps: bool = False
     """Whether `most + 1` is another name for `least`: Sunday."""
+    lasts: bool = False
+    """Whether `L` stands for the last one of the month."""
+    counts: bool = False
+    """Whether `5L` and `1#2` name one day of the month: the last Friday, the second Monday."""
+    spread_to: int | None = None
+    """Up to where `H` alone is drawn, if not up to `most`."""
 
     def error(self, problem: str, mend: str) -> TimetableError:
         """Return the error that names this field."""
@@ -50,10 +63,16 @@ class FieldRule:
 SECOND = FieldRule("second", 0, 59, "seconds go from 0 to 59")
 MINUTE = FieldRule("minute", 0, 59, "minutes go from 0 to 59")
 HOUR = FieldRule("hour", 0, 23, "hours go from 0 to 23")
-DAY = FieldRule("day of month", 1, 31, "days of month go from 1 to 31")
+DAY = FieldRule("day of month", 1, 31, "days of month go from 1 to 31", lasts=True, spread_to=28)
 MONTH = FieldRule("month", 1, 12, "months go from 1 to 12, or jan to dec", _MONTHS)
 WEEKDAY = FieldRule(
-    "day of week", 0, 6, "days of week go from 0 to 6, or sun to sat; Sunday may also be 7", _WEEKDAYS, wraps=True
+    "day of week",
+    0,
+    6,
+    "days of week go from 0 to 6, or sun to sat; Sunday may also be 7",
+    _WEEKDAYS,
+    wraps=True,
+    counts=True,
 )
 
 
@@ -65,20 +84,29 @@ class Field(NamedTuple):
     free: bool
     """Whether it holds a bare star, which does not count as a restriction of the day (`*/1` is one, `*/2` is not)."""
     starred: bool
-    """Whether it holds any star, with or without a step."""
+    """Whether it holds any star, with or without a step; `H/10` is `*/10`, moved."""
+    last: bool = False
+    """Whether it holds `L`, the last day of the month."""
+    nth: frozenset[tuple[int, int]] = frozenset()
+    """Weekdays, each with its count within the month: (1, 2) is the second Monday; LAST for the last one."""
 
 
 class _Part(NamedTuple):
     """The meaning of one item of a field's list."""
 
     values: range
-    star: bool
-    step: int
+    star: bool = False
+    step: int = 1
+    last: bool = False
+    nth: tuple[tuple[int, int], ...] = ()
 
 
-def parse_field(rule: FieldRule, text: str) -> Field:
-    """Return the meaning of one field; raises TimetableError. Empty items of a list are ignored, as robfig does."""
-    parts = [_parse_item(rule, item) for item in text.split(",") if item]
+def parse_field(rule: FieldRule, text: str, seed: str | None = None) -> Field:
+    """Return the meaning of one field; raises TimetableError. Empty items of a list are ignored, as robfig does.
+
+    `seed` is what `H` is drawn from; without it, `H` is refused.
+    """
+    parts = [_parse_item(rule, item, seed) for item in text.split(",") if item]
     if not parts:
         raise rule.error(f"{text!r} holds nothing", "write * for any")
     cycle = rule.most + 1 if rule.wraps else rule.most + 2
@@ -87,10 +115,44 @@ def parse_field(rule: FieldRule, text: str) -> Field:
         tuple(sorted(values)),
         free=any(part.star and part.step == 1 for part in parts),
         starred=any(part.star for part in parts),
+        last=any(part.last for part in parts),
+        nth=frozenset(day for part in parts for day in part.nth),
     )
 
 
-def _parse_item(rule: FieldRule, item: str) -> _Part:
+def _parse_item(rule: FieldRule, item: str, seed: str | None) -> _Part:
+    if found := _HASH.fullmatch(item):
+        return _parse_hash(rule, item, found, seed)
+    if rule.lasts and item in {"L", "l"}:
+        return _Part(range(0), last=True)
+    if rule.counts and (found := _NTH.fullmatch(item) or _LAST.fullmatch(item)):
+        day = _parse_value(rule, found["day"], item) % (rule.most + 1)
+        return _Part(range(0), nth=((day, int(found.groupdict().get("nth") or LAST)),))
+    return _parse_plain(rule, item)
+
+
+def _parse_hash(rule: FieldRule, item: str, found: re.Match[str], seed: str | None) -> _Part:
+    """Return what `H`, `H(8-18)`, `H/10` or `H(0-29)/10` stands for in the schedule that the seed names."""
+    if seed is None:
+        raise rule.error(f"{item!r} is drawn from the schedule's name", "say whose schedule it is: --of NAMESPACE/NAME")
+    ranged = found["low"] is not None
+    step = _parse_step(rule, found["step"], item) if found["slash"] else None
+    low, high = rule.least, rule.most
+    if ranged:
+        low, high = (_parse_value(rule, found[end], item) for end in ("low", "high"))
+    elif step is None and rule.spread_to is not None:
+        high = rule.spread_to
+    if high < low or high > rule.most:
+        raise rule.error(f"range {low}-{high} in {item!r} runs backwards", "write the smaller end first")
+    span = high - low + 1
+    if step is None:
+        at = low + spread(seed, rule.name, span)
+        return _Part(range(at, at + 1))
+    first = low + spread(seed, rule.name, min(step, span))
+    return _Part(range(first, high + 1, step), star=not ranged, step=step)
+
+
+def _parse_plain(rule: FieldRule, item: str) -> _Part:
     base, slash, step_text = item.partition("/")
     step = _parse_step(rule, step_text, item) if slash else 1
     if base in _STARS:
@@ -175,9 +237,20 @@ def _guess(rule: FieldRule, text: str) -> str:
 
 def _mend(rule: FieldRule, text: str) -> str:
     if _EXTENSION.fullmatch(text):
-        return f"{rule.extent}, with lists, ranges and steps; L, W, # and H are not accepted"
+        return _mend_of_extension(rule, text)
     short = text[:3].lower()
     return f"write {short}: names have three letters" if short in rule.names else rule.extent
+
+
+def _mend_of_extension(rule: FieldRule, text: str) -> str:
+    """Say which of the further items there are in this field, for somebody who knows them from another cron."""
+    if rule.counts and text.upper() == "L":
+        return "write 5L or friL for the last Friday of the month; L alone stands in the day of month"
+    if rule.counts:
+        return "write 1#2 or mon#2 for the second Monday (1 to 5), 5L or friL for the last Friday"
+    if rule.lasts:
+        return "write L for the last day of the month; W is not accepted, # and 5L stand in the day of week"
+    return f"{rule.extent}, with lists, ranges, steps and H"
 
 
 def _in_item(text: str, item: str) -> str:

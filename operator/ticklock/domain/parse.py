@@ -25,6 +25,7 @@ from ticklock.domain.model import (
     ScheduleUid,
 )
 from ticklock.domain.reasons import Reason
+from ticklock.domain.spread import seed_of
 from ticklock.domain.strictness import check_strict
 from ticklock.domain.timetable import Timetable, TimetableError, UnknownTimeZone
 
@@ -56,7 +57,7 @@ def declared(body: Mapping[str, Any]) -> Declared | None:
         return None
     status = _object(body.get("status"))
     created = parse_instant(metadata.get("creationTimestamp"))
-    rule, problem = _rule(body.get("spec"), created)
+    rule, problem = _rule(body.get("spec"), created, seed_of(ref.namespace, ref.name))
     return Declared(
         ref=ref,
         generation=_count(metadata.get("generation")),
@@ -71,9 +72,9 @@ def declared(body: Mapping[str, Any]) -> Declared | None:
     )
 
 
-def _rule(spec: object, created: datetime | None) -> tuple[Rule | None, Problem | None]:
+def _rule(spec: object, created: datetime | None, seed: str) -> tuple[Rule | None, Problem | None]:
     try:
-        return _read_rule(spec, created), None
+        return _read_rule(spec, created, seed), None
     except _UnusableError as unusable:
         return None, unusable.problem
     except Refused as refused:
@@ -82,12 +83,12 @@ def _rule(spec: object, created: datetime | None) -> tuple[Rule | None, Problem 
         return None, Problem(Reason.INVALID_OBJECT, "spec is nested too deeply to be read: flatten it")
 
 
-def _read_rule(spec: object, created: datetime | None) -> Rule:
+def _read_rule(spec: object, created: datetime | None, seed: str) -> Rule:
     if not isinstance(spec, Mapping):
         raise _UnusableError(Reason.INVALID_OBJECT, "spec must be an object with spec.schedule and spec.jobTemplate")
     if created is None:
         raise _UnusableError(Reason.INVALID_OBJECT, "metadata.creationTimestamp cannot be read: create the object anew")
-    expression, zone = _timetable(spec, created)
+    expression, zone = _timetable(spec, created, seed)
     template = spec.get("jobTemplate")
     check_template(template)
     launch_policy = _choice(spec, "launchPolicy", _LAUNCHES, LaunchPolicy.JOB)
@@ -110,7 +111,7 @@ def _read_rule(spec: object, created: datetime | None) -> Rule:
     )
 
 
-def _timetable(spec: Mapping[str, Any], created: datetime) -> tuple[str, str | None]:
+def _timetable(spec: Mapping[str, Any], created: datetime, seed: str) -> tuple[str, str | None]:
     """Check expression and zone by making the timetable, and that it ever fires."""
     expression, zone = _string(spec, "schedule"), _string(spec, "timeZone")
     if expression is None:
@@ -118,7 +119,7 @@ def _timetable(spec: Mapping[str, Any], created: datetime) -> tuple[str, str | N
             Reason.INVALID_SCHEDULE, 'spec.schedule is missing: give an expression, such as "30 2 * * *"'
         )
     try:
-        timetable = Timetable.parse(expression, time_zone=zone, anchor=created)
+        timetable = Timetable.parse(expression, time_zone=zone, anchor=created, seed=seed)
     except UnknownTimeZone as unknown:
         raise _UnusableError(Reason.UNKNOWN_TIME_ZONE, f"spec.timeZone: {unknown}") from unknown
     except TimetableError as wrong:

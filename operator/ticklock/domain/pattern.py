@@ -39,11 +39,17 @@ class Pattern:
     real_time: bool
     """Whether it recurs through the night of a clock change, instead of naming fixed local times: the minute or the
     hour holds a star (the rule of Debian's cron)."""
+    last_day: bool = False
+    """Whether the last day of each month fits, beside `days`."""
+    nth: frozenset[tuple[int, int]] = frozenset()
+    """Weekdays that fit by their count within the month, beside `weekdays`: (1, 2) is the second Monday, (5, -1) the
+    last Friday."""
 
     @property
     def possible(self) -> bool:
         """Whether there is any such day: not so for 31 February."""
-        return self.either_day or any(min(self.days) <= _LENGTHS[month] for month in self.months)
+        least = min(self.days, default=0)
+        return self.either_day or self.last_day or any(least <= _LENGTHS[month] for month in self.months)
 
     def walls(self, first: int, last: int, *, backwards: bool = False) -> Iterator[int]:
         """Yield the wall seconds in the half-open [first, last), oldest first, or newest first when backwards."""
@@ -67,12 +73,17 @@ class Pattern:
     def _days_of_month(self, year: int, month: int) -> list[int]:
         start = date(year, month, 1).toordinal() - _EPOCH_ORDINAL - 1
         length = monthrange(year, month)[1]
-        return [start + day for day in range(1, length + 1) if self._fits(day, (start + day + _EPOCH_WEEKDAY) % 7)]
+        return [
+            start + day for day in range(1, length + 1) if self._fits(day, (start + day + _EPOCH_WEEKDAY) % 7, length)
+        ]
 
-    def _fits(self, day: int, weekday: int) -> bool:
-        if self.either_day:
-            return day in self.days or weekday in self.weekdays
-        return day in self.days and weekday in self.weekdays
+    def _fits(self, day: int, weekday: int, length: int) -> bool:
+        by_day = day in self.days or (self.last_day and day == length)
+        by_weekday = weekday in self.weekdays or (bool(self.nth) and self._fits_nth(day, weekday, length))
+        return (by_day or by_weekday) if self.either_day else (by_day and by_weekday)
+
+    def _fits_nth(self, day: int, weekday: int, length: int) -> bool:
+        return (weekday, (day - 1) // 7 + 1) in self.nth or (day > length - 7 and (weekday, -1) in self.nth)
 
     def _seconds_of_day(self, first: int, last: int, *, backwards: bool) -> Iterator[int]:
         """Yield the seconds after midnight in [first, last), without walking through hours that lie outside."""

@@ -50,14 +50,17 @@ class Timetable:
     recurrence: Cron | Every
 
     @classmethod
-    def parse(cls, expression: str, *, time_zone: str | None = None, anchor: datetime) -> Timetable:
+    def parse(
+        cls, expression: str, *, time_zone: str | None = None, anchor: datetime, seed: str | None = None
+    ) -> Timetable:
         """Return the timetable that an expression describes.
 
         `anchor` (aware) is where `@every` counts from, rounded down to the second; it ticks first one interval later.
+        `seed` names the schedule (`seed_of`), for `H`.
         Raises TimetableError, or its subclass UnknownTimeZone, each with the problem and the mend.
         """
         zone = DEFAULT_TIME_ZONE if time_zone is None else check_zone(time_zone)
-        meaning = parse_expression(expression)
+        meaning = parse_expression(expression, seed)
         if isinstance(meaning, Interval):
             return cls(expression, zone, Every(meaning.seconds, epoch_of(anchor)))
         return cls(expression, zone, Cron(meaning, zone))

@@ -17,10 +17,11 @@ from ticklock.domain.backlog import plan
 from ticklock.domain.model import AttemptKey, AttemptState, Declared
 from ticklock.domain.reasons import Reason
 from ticklock.domain.timetable import TimetableError
+from ticklock.domain.timing import declared_timetable
 from ticklock.ports import Leftover
 from ticklock.store.chronicle import Entry
 from ticklock.store.deletion import judge_planned, planned_of
-from ticklock.store.planning import deadline_of, insert_runs, new_runs, timetable_of
+from ticklock.store.planning import deadline_of, insert_runs, new_runs, stored_timetable
 from ticklock.store.rowlocks import keyed
 from ticklock.store.session import Database, sql
 from ticklock.store.specs import named, next_tick, tell_problems, upsert
@@ -67,7 +68,7 @@ async def _settle(connection: AsyncConnection, db: Database, row: dict[str, Any]
     if row["expression"] is None or row["suspend"] or row["cursor"] >= now:
         return
     try:
-        timetable = timetable_of(row["expression"], row["time_zone"], row["created_at"])
+        timetable = stored_timetable(row)
     except TimetableError as error:
         # Valid once, by an older release or an older time zone database: it owes nothing that anybody could name.
         log.warning("old timetable cannot be read", namespace=row["namespace"], name=row["name"], cause=str(error))
@@ -116,7 +117,7 @@ async def _plan_gap(
     rule = item.rule
     if rule is None or rule.suspend or until <= begin:
         return
-    timetable = named(item, lambda it: timetable_of(rule.expression, rule.time_zone, it.created_at))
+    timetable = named(item, lambda it: declared_timetable(it, rule))
     gap = plan(timetable, cursor=begin, now=now, horizon=until - now, deadline=rule.starting_deadline)
     row = {
         "uid": item.ref.uid,

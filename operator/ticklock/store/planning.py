@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -18,7 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ticklock.domain.backlog import Plan, plan
 from ticklock.domain.model import AttemptKey, AttemptState, ObjectRef, run_id, tick_key
 from ticklock.domain.reasons import Reason
+from ticklock.domain.spread import seed_of
 from ticklock.domain.timetable import Timetable, TimetableError
+from ticklock.domain.timing import timetable_of
 from ticklock.failpoints import failpoint
 from ticklock.store.chronicle import Entry, chronicle, end_logs, unlog
 from ticklock.store.session import Database, sql
@@ -100,10 +101,10 @@ class NewRun:
     message: str = ""
 
 
-@lru_cache(maxsize=20_000)
-def timetable_of(expression: str, time_zone: str | None, anchor: datetime) -> Timetable:
-    """Return the timetable of a schedule; parsing is pure, so it is done once for each."""
-    return Timetable.parse(expression, time_zone=time_zone, anchor=anchor)
+def stored_timetable(row: dict[str, Any]) -> Timetable:
+    """Return the timetable of a schedule's row. Raises TimetableError."""
+    seed = seed_of(row["namespace"], row["name"])
+    return timetable_of(row["expression"], row["time_zone"], row["created_at"], seed)
 
 
 async def plan_due(db: Database, *, horizon: timedelta, limit: int) -> int:
@@ -129,7 +130,7 @@ async def _plan_rows(
 def _plan_of(row: dict[str, Any], *, now: datetime, horizon: timedelta) -> Plan:
     """Plan one schedule. A timetable that breaks stops only itself: it waits for an edit."""
     try:
-        timetable = timetable_of(row["expression"], row["time_zone"], row["created_at"])
+        timetable = stored_timetable(row)
         return plan(timetable, cursor=row["cursor"], now=now, horizon=horizon, deadline=deadline_of(row))
     except (TimetableError, ArithmeticError, ValueError):
         log.exception("timetable cannot be planned", namespace=row["namespace"], name=row["name"])

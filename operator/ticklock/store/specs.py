@@ -13,8 +13,8 @@ from ticklock.domain.errors import Refused
 from ticklock.domain.model import Declared, Rule
 from ticklock.domain.reasons import Reason
 from ticklock.domain.timetable import TimetableError
+from ticklock.domain.timing import declared_timetable
 from ticklock.store.chronicle import Announcement, announce
-from ticklock.store.planning import timetable_of
 from ticklock.store.session import Database, sql
 
 T = TypeVar("T")
@@ -140,7 +140,7 @@ def next_tick(item: Declared, after: datetime) -> datetime | None:
     rule = item.rule
     if rule is None or rule.suspend:
         return None
-    return timetable_of(rule.expression, rule.time_zone, item.created_at).next(after)
+    return declared_timetable(item, rule).next(after)
 
 
 async def tell_problems(connection: AsyncConnection, db: Database, items: Sequence[Declared]) -> None:

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ticklock.domain.backlog import MISSED_ROWS
 from ticklock.domain.model import AttemptState, Declared, tick_key, trigger_key
 from ticklock.domain.reasons import Reason
-from ticklock.store.planning import NewRun, insert_runs, timetable_of
+from ticklock.domain.timing import declared_timetable
+from ticklock.store.planning import NewRun, insert_runs
 from ticklock.store.session import Database, sql
 
 LOST = "the database lost commits; the status of the object says that this run was handled before"
@@ -135,7 +136,7 @@ def _ticks_below_witness(item: Declared, cursor: datetime) -> list[tuple[datetim
     """Return each tick of (cursor, witness]; where there are too many, the last of them with the range."""
     if item.rule is None or item.witness is None or item.witness <= cursor:
         return []
-    timetable = timetable_of(item.rule.expression, item.rule.time_zone, item.created_at)
+    timetable = declared_timetable(item, item.rule)
     ticks = list(islice(timetable.ticks(after=cursor, until=item.witness), MISSED_ROWS + 1))
     if len(ticks) <= MISSED_ROWS:
         return [(tick, LOST) for tick in ticks]

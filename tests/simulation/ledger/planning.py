@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 from tests.simulation.ledger.chronicle import Entry, Tx, chronicle, end_logs
 from tests.simulation.ledger.rows import AttemptRow, RunRow, ScheduleRow, StateRow
 from ticklock.domain.backlog import Plan, plan
 from ticklock.domain.model import AttemptKey, AttemptState, ObjectRef, RunId, run_id, tick_key
 from ticklock.domain.reasons import Reason
+from ticklock.domain.spread import seed_of
 from ticklock.domain.timetable import Timetable
+from ticklock.domain.timing import timetable_of
 
 IS_TICK = True
 _REOPENED = frozenset({Reason.SPEC_CHANGED, Reason.SCHEDULE_SUSPENDED})
@@ -31,9 +32,9 @@ class NewRun:
     message: str = ""
 
 
-@lru_cache(maxsize=20_000)
-def timetable_of(expression: str, time_zone: str | None, anchor: datetime) -> Timetable:
-    return Timetable.parse(expression, time_zone=time_zone, anchor=anchor)
+def stored_timetable(row: ScheduleRow) -> Timetable:
+    seed = seed_of(row.ref.namespace, row.ref.name)
+    return timetable_of(row.expression or "", row.time_zone, row.created_at, seed)
 
 
 def cursor_of(state: StateRow) -> datetime:
@@ -52,7 +53,7 @@ def plan_due(tx: Tx, *, horizon: timedelta, limit: int) -> int:
     ]
     due.sort(key=lambda item: item[1].next_tick or until)
     for uid, state, schedule in due[:limit]:
-        timetable = timetable_of(schedule.expression or "", schedule.time_zone, schedule.created_at)
+        timetable = stored_timetable(schedule)
         deadline = schedule.starting_deadline
         planned = plan(timetable, cursor=cursor_of(state), now=tx.now, horizon=horizon, deadline=deadline)
         insert_runs(tx, new_runs(schedule, planned))

@@ -12,7 +12,7 @@ from typing import Any
 from tests.simulation.ledger.chronicle import Entry, Tx, chronicle, end_logs, end_runs, judge
 from tests.simulation.ledger.closures import add_settled, close, open_again
 from tests.simulation.ledger.deletion import bury
-from tests.simulation.ledger.planning import IS_TICK, NewRun, insert_runs, timetable_of
+from tests.simulation.ledger.planning import IS_TICK, NewRun, insert_runs
 from tests.simulation.ledger.rebuilding import believable, ensure_owners, in_order, rebuild_all
 from tests.simulation.ledger.recording import advance_ledger, entry_of, suspect_locks_of, witness
 from tests.simulation.ledger.rows import AttemptRow, StateRow
@@ -23,6 +23,7 @@ from ticklock.domain.backlog import MISSED_ROWS
 from ticklock.domain.errors import Transient
 from ticklock.domain.model import AttemptState, Declared, tick_key, trigger_key
 from ticklock.domain.reasons import Reason
+from ticklock.domain.timing import declared_timetable
 from ticklock.ports import JobView, Leftover
 
 SET_BACK = "the API server was set back"
@@ -178,7 +179,7 @@ def _lost_runs(tx: Tx, item: Declared, state: StateRow) -> list[NewRun]:
 def _ticks_below_witness(item: Declared, cursor: datetime) -> list[tuple[datetime, str]]:
     if item.rule is None or item.witness is None or item.witness <= cursor:
         return []
-    timetable = timetable_of(item.rule.expression, item.rule.time_zone, item.created_at)
+    timetable = declared_timetable(item, item.rule)
     ticks = list(islice(timetable.ticks(after=cursor, until=item.witness), MISSED_ROWS + 1))
     if len(ticks) <= MISSED_ROWS:
         return [(tick, LOST) for tick in ticks]

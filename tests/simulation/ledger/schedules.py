@@ -10,11 +10,12 @@ from typing import Any
 
 from tests.simulation.ledger.chronicle import Entry, Tx, announce, mark_dirty
 from tests.simulation.ledger.deletion import bury, judge_planned, planned_of
-from tests.simulation.ledger.planning import IS_TICK, NewRun, cursor_of, insert_runs, new_runs, timetable_of
+from tests.simulation.ledger.planning import IS_TICK, NewRun, cursor_of, insert_runs, new_runs, stored_timetable
 from tests.simulation.ledger.rows import AttemptRow, ScheduleRow, StateRow
 from ticklock.domain.backlog import plan
 from ticklock.domain.model import AttemptState, Declared, ObjectRef, trigger_key
 from ticklock.domain.reasons import Reason
+from ticklock.domain.timing import declared_timetable
 from ticklock.ports import Leftover
 
 FRESH = timedelta(seconds=60)
@@ -141,7 +142,7 @@ def next_tick(item: Declared, after: datetime) -> datetime | None:
     rule = item.rule
     if rule is None or rule.suspend:
         return None
-    return timetable_of(rule.expression, rule.time_zone, item.created_at).next(after)
+    return declared_timetable(item, rule).next(after)
 
 
 def _tell_problem(tx: Tx, item: Declared) -> None:
@@ -169,7 +170,7 @@ def _settle(tx: Tx, row: ScheduleRow, cursor: datetime) -> None:
     """Plan the old timetable's ticks up to now."""
     if row.expression is None or row.suspend or cursor >= tx.now:
         return
-    timetable = timetable_of(row.expression, row.time_zone, row.created_at)
+    timetable = stored_timetable(row)
     owed = plan(timetable, cursor=cursor, now=tx.now, horizon=timedelta(0), deadline=row.starting_deadline)
     insert_runs(tx, new_runs(row, owed))
 
@@ -215,7 +216,7 @@ def _plan_gap(tx: Tx, item: Declared, begin: datetime, until: datetime) -> None:
     rule = item.rule
     if rule is None or rule.suspend or until <= begin:
         return
-    timetable = timetable_of(rule.expression, rule.time_zone, item.created_at)
+    timetable = declared_timetable(item, rule)
     gap = plan(timetable, cursor=begin, now=tx.now, horizon=until - tx.now, deadline=rule.starting_deadline)
     insert_runs(tx, new_runs(tx.book.schedules[item.ref.uid], gap))
 

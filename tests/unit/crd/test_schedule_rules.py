@@ -39,6 +39,15 @@ VALUES = [
     "jan",
     "Dec",
     "L",
+    "H",
+    "fril",
+    "5L",
+    "mon#2",
+    "1#6",
+    "9#1",
+    "H(3-9)",
+    "h(0-30)",
+    "H(mon-fri)",
 ]
 ITEMS = st.builds(
     "{}{}{}".format,
@@ -100,7 +109,7 @@ def test_the_rules_take_what_the_controller_takes_and_refuse_the_rest(expression
 def refusal_of_the_controller(expression: str) -> str:
     """What the parser says against an expression; empty if nothing."""
     try:
-        parse_expression(expression)
+        parse_expression(expression, "shop/report")
     except TimetableError as error:
         return str(error)
     return ""

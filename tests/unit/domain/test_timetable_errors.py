@@ -87,19 +87,70 @@ def test_a_bad_field_is_named_with_its_mend(expression: str, message: str) -> No
     assert str(error_of(expression)) == message
 
 
-@pytest.mark.parametrize("part", ["L", "l", "LW", "15W", "W", "H", "H(5)"])
-def test_extensions_of_other_crons_are_refused_in_the_day_of_month(part: str) -> None:
+@pytest.mark.parametrize("part", ["LW", "15W", "W", "L-3", "5L", "mon#2"])
+def test_what_other_crons_have_in_the_day_of_month_is_told_from_what_is_here(part: str) -> None:
     error = error_of(f"0 0 {part} * *")
     assert error.problem.startswith("day of month: ")
-    assert error.problem.endswith(f"{part!r} is not supported")
-    assert error.mend.endswith("L, W, # and H are not accepted")
+    assert error.problem.endswith("is not supported")
+    assert error.mend == "write L for the last day of the month; W is not accepted, # and 5L stand in the day of week"
 
 
-@pytest.mark.parametrize("part", ["5L", "friL", "mon#2", "1#1", "L"])
-def test_extensions_of_other_crons_are_refused_in_the_day_of_week(part: str) -> None:
-    error = error_of(f"0 0 * * {part}")
-    assert error.problem == f"day of week: {part!r} is not supported"
-    assert error.mend.endswith("L, W, # and H are not accepted")
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        pytest.param(
+            "0 0 * * L",
+            "day of week: 'L' is not supported; "
+            "write 5L or friL for the last Friday of the month; L alone stands in the day of month",
+            id="L alone as a day of week",
+        ),
+        pytest.param(
+            "0 0 * * 1#6",
+            "day of week: '1#6' is not supported; "
+            "write 1#2 or mon#2 for the second Monday (1 to 5), 5L or friL for the last Friday",
+            id="a sixth Monday",
+        ),
+        pytest.param("0 0 * * 8#1", f"day of week: 8 in '8#1' is out of range; {WEEKDAYS}", id="an eighth weekday"),
+        pytest.param("0 0 * * 9L", f"day of week: 9 in '9L' is out of range; {WEEKDAYS}", id="the last ninth weekday"),
+        pytest.param(
+            "0 L * * *",
+            "hour: 'L' is not supported; hours go from 0 to 23, with lists, ranges, steps and H",
+            id="L of the hours",
+        ),
+        pytest.param(
+            "H 2 * * *",
+            "minute: 'H' is drawn from the schedule's name; say whose schedule it is: --of NAMESPACE/NAME",
+            id="H of nobody",
+        ),
+    ],
+)
+def test_a_special_item_in_the_wrong_place_is_named_with_its_mend(expression: str, message: str) -> None:
+    assert str(error_of(expression)) == message
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        pytest.param(
+            "0 H(8-24) * * *", "hour: 24 in 'H(8-24)' is out of range; hours go from 0 to 23", id="a range too far"
+        ),
+        pytest.param(
+            "0 H(18-8) * * *",
+            "hour: range 18-8 in 'H(18-8)' runs backwards; write the smaller end first",
+            id="a reversed range",
+        ),
+        pytest.param("H/0 * * * *", "minute: step 0 in 'H/0'; a step must be at least 1", id="step 0"),
+        pytest.param(
+            "H(5) * * * *",
+            "minute: 'H(5)' is not supported; minutes go from 0 to 59, with lists, ranges, steps and H",
+            id="no range in its brackets",
+        ),
+    ],
+)
+def test_a_bad_draw_is_named_with_its_mend(expression: str, message: str) -> None:
+    with pytest.raises(TimetableError) as caught:
+        Timetable.parse(expression, anchor=ANCHOR, seed="shop/report")
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
