@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-FOLDERS = ("unit", "engine", "model", "simulation", "store", "cluster", "chart", "demo", "chaos", "e2e")
-# a folder without a marker of its own runs the real thing, like this one
-_MARKER_OF = {"demo": "cluster"}
+FOLDERS = ("unit", "oracle", "engine", "model", "simulation", "store", "cluster", "chart", "demo", "chaos", "e2e")
+# folders without a marker of their own
+_MARKER_OF = {"oracle": "unit", "demo": "cluster"}
 _ROOT = Path(__file__).parents[1]
 
 
