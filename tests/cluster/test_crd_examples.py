@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tools.devcluster.controlplane import ControlPlane
 
-FILES = sorted(EXAMPLES.glob("*.yaml"))
+FILES = sorted(EXAMPLES.rglob("*.yaml"))
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from tests.oracle.drawing import draw, text_of
+from tests.oracle.drawing import Asked, draw_asked, text_of
 from tests.oracle.year import MINUTE, Year
+from ticklock.domain.times import Ambiguous, Nonexistent, Times
 from ticklock.domain.timetable import Timetable
 
 ZONES = [
@@ -69,15 +70,26 @@ class Difference:
 def differences(year: Year, chance: Random, expressions: int) -> Iterator[Difference]:
     """Compare so many random expressions in a year."""
     for _ in range(expressions):
-        fields = draw(chance)
-        timetable = Timetable.parse(text_of(fields), time_zone=year.zone, anchor=datetime(1970, 1, 1, tzinfo=UTC))
-        for first, last in _parts(year, chance, whole=year.count(fields) <= _MANY):
-            expected = year.ticks(fields, first, last)
+        asked = draw_asked(chance)
+        timetable = timetable_of(asked, year.zone)
+        for first, last in _parts(year, chance, whole=year.count(asked.fields) <= _MANY):
+            expected = year.ticks(asked, first, last)
             begin, end = (year.begin + minute * MINUTE for minute in (first, last))
             found = list(timetable.ticks(after=begin - _SECOND, until=end - _SECOND))
             latest = timetable.latest(after=begin - _SECOND, until=end - _SECOND)
             if found != expected or latest != (expected[-1] if expected else None):
-                yield Difference(text_of(fields), year.zone, begin, end, expected, found)
+                yield Difference(str(asked), year.zone, begin, end, expected, found)
+
+
+def timetable_of(asked: Asked, zone: str) -> Timetable:
+    """Return the product's timetable of the same."""
+    times = Times(
+        exclude=(text_of(asked.exclude),) if asked.exclude else (),
+        nonexistent=Nonexistent(asked.nonexistent),
+        ambiguous=Ambiguous(asked.ambiguous),
+    )
+    anchor = datetime(1970, 1, 1, tzinfo=UTC)
+    return Timetable.of((text_of(asked.fields),), time_zone=zone, anchor=anchor, times=times)
 
 
 def _parts(year: Year, chance: Random, *, whole: bool) -> list[tuple[int, int]]:

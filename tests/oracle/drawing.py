@@ -29,6 +29,23 @@ class Drawn:
 
 Fields = tuple[Drawn, Drawn, Drawn, Drawn, Drawn, Drawn]
 """Second, minute, hour, day of month, month, day of week."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An expression with what else a spec may say about it, in the words of the spec."""
+
+    fields: tuple[Drawn, ...]
+    exclude: tuple[Drawn, ...] | None = None
+    """Whole minutes."""
+    nonexistent: str = "Shift"
+    ambiguous: str = "First"
+
+    def __str__(self) -> str:
+        exclude = f" but {text_of(self.exclude)}" if self.exclude else ""
+        return f"{text_of(self.fields)}{exclude} ({self.nonexistent}, {self.ambiguous})"
+
+
 TOP_OF_THE_MINUTE = Drawn("", frozenset({0}))
 
 
@@ -43,6 +60,15 @@ def draw(chance: Random, *, plain: bool = False) -> tuple[Drawn, ...]:
     if plain or not fields[0].text.strip("*"):
         fields[0] = TOP_OF_THE_MINUTE
     return tuple(fields)
+
+
+def draw_asked(chance: Random) -> Asked:
+    """Draw an expression with the rest; half of them have none."""
+    fields = draw(chance)
+    if chance.random() < 0.5:
+        return Asked(fields)
+    exclude = (TOP_OF_THE_MINUTE, *draw(chance)[1:]) if chance.random() < 0.5 else None
+    return Asked(fields, exclude, chance.choice(["Shift", "Skip"]), chance.choice(["First", "Last", "Both"]))
 
 
 def _field(chance: Random, name: str, *, plain: bool) -> Drawn:

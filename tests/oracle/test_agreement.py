@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from tests.oracle.agreement import differences, years
-from tests.oracle.drawing import TOP_OF_THE_MINUTE, Drawn, draw, text_of
+from tests.oracle.drawing import TOP_OF_THE_MINUTE, Asked, Drawn, draw, text_of
 from tests.oracle.year import Year
 from ticklock.domain.expression import Interval, parse_expression
 
@@ -33,7 +33,7 @@ def test_the_clock_of_berlin_as_the_oracle_reads_it(berlin: Year) -> None:
     assert changes == [datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)]
     half_past_two = (TOP_OF_THE_MINUTE, Drawn("30", frozenset({30})), Drawn("2", frozenset({2})))
     night = (*half_past_two, *(_any(least, most) for least, most in ((1, 31), (1, 12), (0, 6))))
-    ticks = berlin.ticks(night, 0, berlin.minutes)
+    ticks = berlin.ticks(Asked(night), 0, berlin.minutes)
     assert len(ticks) == 365
     assert datetime(2026, 3, 29, 1, tzinfo=UTC) in ticks, "half past two does not exist: as the gap ends"
     assert [tick.hour for tick in ticks if f"{tick:%m-%d}" == "10-25"] == [0], "twice there: the first one"

@@ -12,14 +12,25 @@ import pytest
 
 from tests.oracle.cronjob import NotToBeHadError, Question, ask, build
 from tests.oracle.drawing import draw, text_of
+from ticklock.domain.times import Ambiguous, Nonexistent, Times
 from ticklock.domain.timetable import Timetable, TimetableError
 
 ANCHOR = datetime(1970, 1, 1, tzinfo=UTC)
 FAR = datetime(2190, 1, 1, tzinfo=UTC)
-CALM = ["UTC", "Asia/Tokyo", "Asia/Kolkata", "Asia/Kathmandu"]
-"""No clock changes after 2000."""
-USUAL = [*CALM, "Europe/Berlin", "Europe/London", "America/New_York", "Pacific/Auckland", "Europe/Dublin"]
-"""Clock changes of one hour, none of them at midnight."""
+CRONJOBS = Times(nonexistent=Nonexistent.SKIP, ambiguous=Ambiguous.BOTH)
+"""What `dst` must say for the nights of a CronJob."""
+USUAL = [
+    "UTC",
+    "Asia/Tokyo",
+    "Asia/Kolkata",
+    "Asia/Kathmandu",
+    "Europe/Berlin",
+    "Europe/London",
+    "America/New_York",
+    "Pacific/Auckland",
+    "Europe/Dublin",
+]
+"""Clock changes of one hour, none of them at midnight; or none at all."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +42,7 @@ def parser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def of_ours(question: Question) -> list[datetime]:
-    timetable = Timetable.parse(question.expression, time_zone=question.zone, anchor=ANCHOR)
+    timetable = Timetable.of((question.expression,), time_zone=question.zone, anchor=ANCHOR, times=CRONJOBS)
     return list(islice(timetable.ticks(after=question.after, until=FAR), question.count))
 
 
@@ -39,9 +50,7 @@ def test_random_expressions_tick_alike(parser: Path) -> None:
     chance, questions = Random(3), []
     for _ in range(1000):
         fields = draw(chance, plain=True)
-        recurs = fields[1].star or fields[2].star
-        zone = chance.choice(USUAL if recurs else CALM)
-        questions.append(Question(text_of(fields), zone, _moment(chance), 30))
+        questions.append(Question(text_of(fields), chance.choice(USUAL), _moment(chance), 30))
     for question, answer in zip(questions, ask(parser, questions), strict=True):
         assert answer == of_ours(question), question
 

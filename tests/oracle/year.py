@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from zoneinfo import ZoneInfo
 
-from tests.oracle.drawing import Drawn
+from tests.oracle.drawing import Asked, Drawn
 
 MINUTE = timedelta(minutes=1)
 _LAST_SECOND = timedelta(seconds=59)
-_LOOK_BACK = 4 * 1440
-"""Minutes before the year: no clock change reaches further."""
+_LOOK_AROUND = 4 * 1440
+"""Minutes before and after the year: no clock change reaches further."""
 _RANGES = {"minute": range(60), "hour": range(24), "day": range(1, 32), "month": range(1, 13), "weekday": range(7)}
 
 
@@ -36,6 +36,8 @@ class Year:
     last_day: int
     fresh: int
     """The minutes whose wall minute was neither shown nor passed before."""
+    final: int
+    """The minutes whose wall minute is not shown again, and none before it."""
     gaps: tuple[tuple[int, tuple[datetime, ...]], ...]
     """Minutes before which the clock left wall minutes out, with these."""
     changes: tuple[int, ...]
@@ -46,8 +48,8 @@ class Year:
         """Read the clock of a zone for a year of UTC."""
         begin = datetime(year, 1, 1, tzinfo=UTC)
         count = (datetime(year + 1, 1, 1, tzinfo=UTC) - begin) // MINUTE
-        shown = _walls(zone, begin, -_LOOK_BACK, count)
-        before, walls = shown[:_LOOK_BACK], shown[_LOOK_BACK:]
+        shown = _walls(zone, begin, -_LOOK_AROUND, count + _LOOK_AROUND)
+        before, walls, after = shown[:_LOOK_AROUND], shown[_LOOK_AROUND:-_LOOK_AROUND], shown[-_LOOK_AROUND:]
         fresh, gaps = _news(max(before), walls)
         return cls(
             zone=zone,
@@ -57,6 +59,7 @@ class Year:
             nth=_by_week(walls),
             last_day=_bits(bytes(wall.day == _length(wall) for wall in walls), 1),
             fresh=fresh,
+            final=_finals(walls, min(after)),
             gaps=tuple(gaps),
             changes=tuple(at for at in range(1, count) if walls[at] - walls[at - 1] != MINUTE),
         )
@@ -65,18 +68,21 @@ class Year:
         """Return about how many ticks the year has."""
         return self._fitting(fields).bit_count() * len(fields[0].values)
 
-    def ticks(self, fields: tuple[Drawn, ...], first: int, last: int) -> list[datetime]:
-        """Return the ticks of the minutes in [first, last), by the promise. Of the six fields the second is the first.
+    def ticks(self, asked: Asked, first: int, last: int) -> list[datetime]:
+        """Return the ticks of the minutes in [first, last), by the promise.
 
         With a star in minute or hour: whenever the wall clock fits. Without: at the first moment at which it shows a
-        time that fits, or a later one.
+        time that fits, or a later one; or as `dst` says.
         """
-        second, minute, hour, *_ = fields
-        fitting = self._fitting(fields)
+        second, minute, hour, *_ = asked.fields
+        fitting = self._fitting(asked.fields)
+        if asked.exclude is not None:
+            fitting &= ~self._fitting(asked.exclude)
         shifted: set[int] = set()
         if not (minute.star or hour.star):
-            fitting &= self.fresh
-            shifted = {at for at, left_out in self.gaps if any(_fits(fields, wall) for wall in left_out)}
+            fitting &= {"First": self.fresh, "Last": self.final, "Both": -1}[asked.ambiguous]
+            if asked.nonexistent == "Shift":
+                shifted = {at for at, left_out in self.gaps if any(_remains(asked, wall) for wall in left_out)}
         part = (fitting >> first) & ((1 << (last - first)) - 1)
         found = {self._moment(first + at, at_second) for at in _set_bits(part) for at_second in second.values}
         return sorted(found | {self._moment(at, 0) for at in shifted if first <= at < last})
@@ -100,6 +106,10 @@ class Year:
         for value in drawn.values:
             mask |= self.masks[name][value]
         return mask
+
+
+def _remains(asked: Asked, wall: datetime) -> bool:
+    return _fits(asked.fields, wall) and not (asked.exclude is not None and _fits(asked.exclude, wall))
 
 
 def _fits(fields: tuple[Drawn, ...], wall: datetime) -> bool:
@@ -138,6 +148,14 @@ def _news(reached: datetime, walls: list[datetime]) -> tuple[int, list[tuple[int
             gaps.append((at, tuple(reached + number * MINUTE for number in range(1, (wall - reached) // MINUTE))))
         reached = max(reached, wall)
     return _bits(bytes(fresh), 1), gaps
+
+
+def _finals(walls: list[datetime], to_come: datetime) -> int:
+    final = bytearray(len(walls))
+    for at in range(len(walls) - 1, -1, -1):
+        final[at] = walls[at] < to_come
+        to_come = min(to_come, walls[at])
+    return _bits(bytes(final), 1)
 
 
 def _by_value(walls: list[datetime], name: str) -> dict[int, int]:

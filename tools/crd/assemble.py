@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tools.crd.schedule_rules import schedule_rules
+from tools.crd.schedule_rules import lay_rules
 from tools.crd.structural import SchemaError, Structural
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def assemble(schemas: Mapping[str, Any]) -> Schema:
     """
     crd: Schema = load(OWN_SCHEMA.read_text(encoding="utf-8"))
     properties = spec_properties(crd)
-    properties["schedule"]["x-kubernetes-validations"] = schedule_rules()
+    lay_rules(properties)
     published = Structural(schemas).of(TEMPLATE_TYPE)
     properties["jobTemplate"] = overlay(published, properties["jobTemplate"], at="jobTemplate")
     return crd

@@ -22,11 +22,11 @@ _FIVE_OR_SIX = r"^\s*[^@\s]\S*(\s+\S+){4,5}\s*$"
 _SIX = r"^\s*[^@\s]\S*(\s+\S+){5}\s*$"
 
 _SHAPE_MESSAGE = (
-    "schedule must have 5 fields (minute, hour, day of month, month, day of week), or 6 with seconds first, "
+    "must have 5 fields (minute, hour, day of month, month, day of week), or 6 with seconds first, "
     "or be one of @yearly, @monthly, @weekly, @daily, @hourly, or @every followed by a duration such as 90s or 1h30m"
 )
-_FORWARD_MESSAGE = "schedule must move forward: the duration after @every must be more than zero"
-_ZONE_MESSAGE = "schedule must not hold a time zone: take TZ= or CRON_TZ= out and use timeZone instead"
+_FORWARD_MESSAGE = "must move forward: the duration after @every must be more than zero"
+_ZONE_MESSAGE = "must not hold a time zone: take TZ= or CRON_TZ= out and use timeZone instead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Field:
     special: str = ""
     """An item that only this field may hold."""
 
-    def rule(self) -> Schema:
+    def rule(self, called: str) -> Schema:
         """Return the rule that this field, and no other, is well formed."""
         numbers = self.values.split("|(?i:")[0]
         hashed = rf"(?i:H)([(]({numbers})-({numbers})[)])?"
@@ -53,7 +53,7 @@ class Field:
         pattern = rf"^\s*{before}{listed}{after}\s*$"
         return {
             "rule": f'self.contains("TZ") || !{_matches(self.applies)} || {_matches(pattern)}',
-            "message": f"schedule has a wrong {self.name}: {self.hint}",
+            "message": f"{called} has a wrong {self.name}: {self.hint}",
         }
 
 
@@ -89,16 +89,34 @@ FIELDS = (
 )
 
 
-def schedule_rules() -> list[Schema]:
-    """Return the rules in the order in which a person should read their messages."""
+def schedule_rules(called: str = "schedule") -> list[Schema]:
+    """Return the rules of an expression, in the order in which a person should read their messages.
+
+    `called` is what the messages call it.
+    """
     every = rf"^@every [+-]?(0|({_NUMBER_OF_UNITS})+)$"
     shapes = (_FIVE_OR_SIX, f"^@({'|'.join(MACROS)})$", every)
     return [
-        {"rule": '!self.contains("TZ")', "message": _ZONE_MESSAGE},
-        {"rule": " || ".join(['self.contains("TZ")', *map(_matches, shapes)]), "message": _SHAPE_MESSAGE},
-        {"rule": f'!self.startsWith("@every ") || {_matches("^@every [^-]*[1-9]")}', "message": _FORWARD_MESSAGE},
-        *(field.rule() for field in FIELDS),
+        {"rule": '!self.contains("TZ")', "message": f"{called} {_ZONE_MESSAGE}"},
+        {"rule": " || ".join(['self.contains("TZ")', *map(_matches, shapes)]), "message": f"{called} {_SHAPE_MESSAGE}"},
+        {
+            "rule": f'!self.startsWith("@every ") || {_matches("^@every [^-]*[1-9]")}',
+            "message": f"{called} {_FORWARD_MESSAGE}",
+        },
+        *(field.rule(called) for field in FIELDS),
     ]
+
+
+def lay_rules(properties: Schema) -> None:
+    """Put the rules where expressions stand: changes the properties of the spec in place."""
+    properties["schedule"]["x-kubernetes-validations"] = schedule_rules()
+    properties["schedules"]["items"]["x-kubernetes-validations"] = schedule_rules("an entry of schedules")
+    fields_alone = {
+        "rule": '!self.startsWith("@every")',
+        "message": "an entry of exclude must name local times, such as * * 25 12 *; a distance names none",
+    }
+    rules = schedule_rules("an entry of exclude")
+    properties["exclude"]["items"]["x-kubernetes-validations"] = [fields_alone, *rules]
 
 
 def _matches(pattern: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.docs import commands, metrics, reasons, settings
+from tools.docs import commands, metrics, nights, reasons, settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path("docs/reference")
@@ -13,6 +13,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "metrics.md": metrics.page,
     "reasons.md": reasons.page,
     "cli.md": commands.page,
+    "clock-changes.md": nights.page,
 }
 
 _NOTE = (

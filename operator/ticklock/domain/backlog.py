@@ -55,16 +55,26 @@ class Plan:
 
 
 def plan(
-    timetable: Ticking, *, cursor: datetime, now: datetime, horizon: timedelta, deadline: timedelta | None
+    timetable: Ticking,
+    *,
+    cursor: datetime,
+    now: datetime,
+    horizon: timedelta,
+    deadline: timedelta | None,
+    late: datetime | None = None,
 ) -> Plan:
-    """Decide every tick of (cursor, now + horizon]. The new cursor never lies before the old one."""
+    """Decide every tick of (cursor, now + horizon]. The new cursor never lies before the old one.
+
+    `late` is the newest tick that is due now; it lies before now where jitter delays the launches.
+    """
+    late = now if late is None else late
     until = max(cursor, now + horizon)
-    recent = max(cursor, now - GRACE)
+    recent = max(cursor, late - GRACE)
     pending = tuple(timetable.ticks(after=recent, until=until))
     newest = timetable.latest(after=cursor, until=recent) if recent > cursor else None
     lost: tuple[Lost, ...] = ()
     if newest is not None:
-        keep = not any(tick <= now for tick in pending) and not _expired(newest, now, deadline)
+        keep = not any(tick <= late for tick in pending) and not _expired(newest, now, deadline)
         if keep:
             pending = (newest, *pending)
         lost = _lost(timetable, cursor=cursor, newest=newest, kept=keep, now=now, deadline=deadline)

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ticklock.domain.recurrence import Cron
+from ticklock.domain.times import Ambiguous, Nonexistent
 from ticklock.domain.zones import epoch_of, moment_of, spells
 
 if TYPE_CHECKING:
@@ -23,15 +24,27 @@ def clock_note(timetable: Timetable, tick: datetime) -> str | None:
 
     `tick` must be one of the timetable's.
     """
-    recurrence = timetable.recurrence
-    if not isinstance(recurrence, Cron):
-        return None
     epoch = epoch_of(tick)
-    around = list(spells(recurrence.zone, epoch - _LONGEST_FOLD, epoch + _LONGEST_FOLD))
+    crons = [part for part in timetable.parts if isinstance(part, Cron)]
+    return next((_note(cron, epoch) for cron in crons if any(True for _ in cron.epochs(epoch, epoch + 1))), None)
+
+
+def _note(cron: Cron, epoch: int) -> str | None:
+    around = list(spells(cron.zone, epoch - _LONGEST_FOLD, epoch + _LONGEST_FOLD))
     at = next(index for index, spell in enumerate(around) if spell.begin <= epoch < spell.end)
-    if recurrence.pattern.real_time:
-        return _pass_note(around[at], around[at + 1 :], epoch)
-    return _shift_note(recurrence, around[at], epoch) or _twice_note(around[at], around[at + 1 :], epoch)
+    here, later = around[at], around[at + 1 :]
+    if cron.pattern.real_time:
+        return _pass_note(here, later, epoch)
+    if cron.nonexistent is Nonexistent.SHIFT and (note := _shift_note(cron, here, epoch)):
+        return note
+    match cron.ambiguous:
+        case Ambiguous.FIRST:
+            return _twice_note(here, later, epoch)
+        case Ambiguous.LAST:
+            wall = epoch + here.offset
+            return f"{_clock(wall, wall)} exists twice: the last one runs" if wall < here.reached else None
+        case Ambiguous.BOTH:
+            return _pass_note(here, later, epoch)
 
 
 def _shift_note(recurrence: Cron, spell: Spell, epoch: int) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, NewType
 from uuid import UUID, uuid5
 
 from ticklock.domain.reasons import Reason
+from ticklock.domain.times import NOTHING_MORE, Times
 
 ClusterId = NewType("ClusterId", UUID)
 """The identity of a Kubernetes cluster: UID of its namespace `kube-system`, or of the one that is served alone."""
@@ -106,7 +107,8 @@ class ObjectRef:
 class Rule:
     """What a ScheduledJob's spec says, read and checked. The template is kept as it came."""
 
-    expression: str
+    expression: str | None
+    """`schedule`; None where something else says when, or nothing does."""
     time_zone: str | None
     suspend: bool
     concurrency: ConcurrencyPolicy
@@ -117,6 +119,7 @@ class Rule:
     priority: Priority
     job_template: Mapping[str, Any]
     launch_policy: LaunchPolicy = LaunchPolicy.JOB
+    times: Times = NOTHING_MORE
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ field and the mend; what cannot even be named (no namespace, name or uid) is Non
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from ticklock.domain import names
 from ticklock.domain.errors import Refused
@@ -24,10 +24,11 @@ from ticklock.domain.model import (
     Rule,
     ScheduleUid,
 )
+from ticklock.domain.parse_times import check_jitter, read_timetable
 from ticklock.domain.reasons import Reason
+from ticklock.domain.spec_fields import Unusable, choice, flag, integer, no_nul, string
 from ticklock.domain.spread import seed_of
 from ticklock.domain.strictness import check_strict
-from ticklock.domain.timetable import Timetable, TimetableError, UnknownTimeZone
 
 DEFAULT_QUEUE = "default"
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -37,16 +38,6 @@ _LONGEST = 3_153_600_000
 _PRIORITIES = {"High": Priority.HIGH, "Regular": Priority.REGULAR, "Low": Priority.LOW}
 _POLICIES = {policy.value: policy for policy in ConcurrencyPolicy}
 _LAUNCHES = {policy.value: policy for policy in LaunchPolicy}
-
-_T = TypeVar("_T")
-
-
-class _UnusableError(Exception):
-    """A spec that cannot be followed; leaves this module as a Problem."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.problem = Problem(reason, message)
 
 
 def declared(body: Mapping[str, Any]) -> Declared | None:
@@ -75,7 +66,7 @@ def declared(body: Mapping[str, Any]) -> Declared | None:
 def _rule(spec: object, created: datetime | None, seed: str) -> tuple[Rule | None, Problem | None]:
     try:
         return _read_rule(spec, created, seed), None
-    except _UnusableError as unusable:
+    except Unusable as unusable:
         return None, unusable.problem
     except Refused as refused:
         return None, Problem(Reason.INVALID_TEMPLATE, str(refused))
@@ -85,49 +76,32 @@ def _rule(spec: object, created: datetime | None, seed: str) -> tuple[Rule | Non
 
 def _read_rule(spec: object, created: datetime | None, seed: str) -> Rule:
     if not isinstance(spec, Mapping):
-        raise _UnusableError(Reason.INVALID_OBJECT, "spec must be an object with spec.schedule and spec.jobTemplate")
+        raise Unusable(Reason.INVALID_OBJECT, "spec must be an object with spec.jobTemplate")
     if created is None:
-        raise _UnusableError(Reason.INVALID_OBJECT, "metadata.creationTimestamp cannot be read: create the object anew")
-    expression, zone = _timetable(spec, created, seed)
+        raise Unusable(Reason.INVALID_OBJECT, "metadata.creationTimestamp cannot be read: create the object anew")
+    expression, zone, times = read_timetable(spec, created=created, seed=seed)
     template = spec.get("jobTemplate")
     check_template(template)
-    launch_policy = _choice(spec, "launchPolicy", _LAUNCHES, LaunchPolicy.JOB)
+    launch_policy = choice(spec, "launchPolicy", _LAUNCHES, LaunchPolicy.JOB)
     if launch_policy is LaunchPolicy.STRICT_POD:
         check_strict(_object(template))
-    _no_nul(template, "spec.jobTemplate")
-    deadline = _integer(spec, "startingDeadlineSeconds", None)
+    no_nul(template, "spec.jobTemplate")
+    deadline = integer(spec, "startingDeadlineSeconds", None)
+    check_jitter(times, deadline)
     return Rule(
         expression=expression,
         time_zone=zone,
-        suspend=_flag(spec, "suspend"),
-        concurrency=_choice(spec, "concurrencyPolicy", _POLICIES, ConcurrencyPolicy.ALLOW),
+        suspend=flag(spec, "suspend"),
+        concurrency=choice(spec, "concurrencyPolicy", _POLICIES, ConcurrencyPolicy.ALLOW),
         starting_deadline=None if deadline is None else timedelta(seconds=min(deadline, _LONGEST)),
-        keep_successful=min(_integer(spec, "successfulJobsHistoryLimit", 3), _MOST),
-        keep_failed=min(_integer(spec, "failedJobsHistoryLimit", 1), _MOST),
-        queue=_string(spec, "queueName") or DEFAULT_QUEUE,
-        priority=_choice(spec, "priority", _PRIORITIES, Priority.REGULAR),
+        keep_successful=min(integer(spec, "successfulJobsHistoryLimit", 3), _MOST),
+        keep_failed=min(integer(spec, "failedJobsHistoryLimit", 1), _MOST),
+        queue=string(spec, "queueName") or DEFAULT_QUEUE,
+        priority=choice(spec, "priority", _PRIORITIES, Priority.REGULAR),
         job_template=_object(template),
         launch_policy=launch_policy,
+        times=times,
     )
-
-
-def _timetable(spec: Mapping[str, Any], created: datetime, seed: str) -> tuple[str, str | None]:
-    """Check expression and zone by making the timetable, and that it ever fires."""
-    expression, zone = _string(spec, "schedule"), _string(spec, "timeZone")
-    if expression is None:
-        raise _UnusableError(
-            Reason.INVALID_SCHEDULE, 'spec.schedule is missing: give an expression, such as "30 2 * * *"'
-        )
-    try:
-        timetable = Timetable.parse(expression, time_zone=zone, anchor=created, seed=seed)
-    except UnknownTimeZone as unknown:
-        raise _UnusableError(Reason.UNKNOWN_TIME_ZONE, f"spec.timeZone: {unknown}") from unknown
-    except TimetableError as wrong:
-        raise _UnusableError(Reason.INVALID_SCHEDULE, f"spec.schedule: {wrong}") from wrong
-    if timetable.next(created) is None:
-        message = f"spec.schedule {expression!r} never fires: no such day exists; correct day and month"
-        raise _UnusableError(Reason.INVALID_SCHEDULE, message)
-    return expression, zone
 
 
 def _ref(metadata: Mapping[str, Any]) -> ObjectRef | None:
@@ -135,58 +109,6 @@ def _ref(metadata: Mapping[str, Any]) -> ObjectRef | None:
     if not (isinstance(namespace, str) and isinstance(name, str) and isinstance(uid, str)):
         return None
     return ObjectRef(namespace, name, ScheduleUid(uid)) if namespace and name and uid else None
-
-
-# ---------------------------------------------------------------------------- fields of the spec: wrong ones are named
-
-
-def _string(spec: Mapping[str, Any], field: str) -> str | None:
-    value = spec.get(field)
-    if value is None or isinstance(value, str):
-        _no_nul(value, f"spec.{field}")
-        return value
-    raise _UnusableError(Reason.INVALID_OBJECT, f"spec.{field} must be a text, not {value!r:.60}: put it in quotes")
-
-
-def _flag(spec: Mapping[str, Any], field: str) -> bool:
-    value = spec.get(field)
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    raise _UnusableError(Reason.INVALID_OBJECT, f"spec.{field} must be true or false, not {value!r:.60}")
-
-
-def _integer(spec: Mapping[str, Any], field: str, default: _T) -> int | _T:
-    value = spec.get(field)
-    if value is None:
-        return default
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise _UnusableError(Reason.INVALID_OBJECT, f"spec.{field} must be a whole number, 0 or more, not {value!r:.60}")
-
-
-def _choice(spec: Mapping[str, Any], field: str, choices: Mapping[str, _T], default: _T) -> _T:
-    value = spec.get(field)
-    if value is None:
-        return default
-    if isinstance(value, str) and value in choices:
-        return choices[value]
-    raise _UnusableError(Reason.INVALID_OBJECT, f"spec.{field} must be one of {', '.join(choices)}, not {value!r:.60}")
-
-
-def _no_nul(value: object, path: str) -> None:
-    """Refuse the one character that JSON may hold and PostgreSQL may not."""
-    match value:
-        case str() if "\0" in value:
-            raise _UnusableError(Reason.INVALID_OBJECT, f"{path} contains a NUL character: remove it")
-        case Mapping():
-            for key, item in value.items():
-                _no_nul(key, f"{path}, a key")
-                _no_nul(item, f"{path}.{key}")
-        case Sequence() if not isinstance(value, str):
-            for at, item in enumerate(value):
-                _no_nul(item, f"{path}[{at}]")
-        case _:
-            pass
 
 
 # ------------------------------------------------------------------------ metadata and status: garbage counts as absent

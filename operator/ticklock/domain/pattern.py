@@ -55,12 +55,12 @@ class Pattern:
         """Yield the wall seconds in the half-open [first, last), oldest first, or newest first when backwards."""
         if first >= last or not self.possible:
             return
-        for day in self._days(first // _DAY, (last - 1) // _DAY, backwards=backwards):
+        for day in self.days_between(first // _DAY, (last - 1) // _DAY, backwards=backwards):
             start = day * _DAY
             for second in self._seconds_of_day(first - start, last - start, backwards=backwards):
                 yield start + second
 
-    def _days(self, first: int, last: int, *, backwards: bool) -> Iterator[int]:
+    def days_between(self, first: int, last: int, *, backwards: bool) -> Iterator[int]:
         """Yield the days that fit, counted from 1970-01-01, from `first` to `last` inclusive."""
         begin, end = (date.fromordinal(day + _EPOCH_ORDINAL) for day in (first, last))
         months = range(_month_index(begin), _month_index(end) + 1)
@@ -69,6 +69,12 @@ class Pattern:
             if month + 1 in self.months:
                 days = [day for day in self._days_of_month(year, month + 1) if first <= day <= last]
                 yield from _ordered(days, backwards=backwards)
+
+    def has_day(self, day: int) -> bool:
+        """Whether a day fits, counted from 1970-01-01."""
+        shown = date.fromordinal(day + _EPOCH_ORDINAL)
+        length = monthrange(shown.year, shown.month)[1]
+        return shown.month in self.months and self._fits(shown.day, (day + _EPOCH_WEEKDAY) % 7, length)
 
     def _days_of_month(self, year: int, month: int) -> list[int]:
         start = date(year, month, 1).toordinal() - _EPOCH_ORDINAL - 1

@@ -96,7 +96,7 @@ def _superseded(at: Situation) -> Judge | None:
     newer = f"{at.newest_due:%FT%TZ}"
     match at.policy:
         case ConcurrencyPolicy.ALLOW:
-            if at.now - at.tick <= GRACE:
+            if at.now - max(at.tick, at.due_at) <= GRACE:
                 return None
             lost = judge_late(at.tick, at.now, at.deadline)
             return Judge(AttemptState.MISSED, lost.reason, lost.message)

@@ -10,14 +10,19 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ticklock.domain.exclusion import Exclusion, Remaining, RemainingEvery
 from ticklock.domain.expression import Interval, parse_expression
+from ticklock.domain.merging import Merged
 from ticklock.domain.recurrence import Cron, Every
+from ticklock.domain.times import NOTHING_MORE, Times
 from ticklock.domain.timetable_error import TimetableError, UnknownTimeZone
-from ticklock.domain.zones import LATEST, check_zone, epoch_of, moment_of
+from ticklock.domain.zones import EARLIEST, LATEST, check_zone, epoch_of, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+
+    from ticklock.domain.recurrence import Recurrence
 
 __all__ = ["DEFAULT_TIME_ZONE", "Kind", "Timetable", "TimetableError", "UnknownTimeZone"]
 
@@ -38,7 +43,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """A recurrence: expression and zone, and for `@every` the anchor it counts from.
+    """A recurrence: expressions and zone, for intervals the anchor they count from, and what limits it.
 
     Two timetables are equal if they mean the same: `@daily` equals `0 0 * * *` in the same zone.
     """
@@ -47,7 +52,7 @@ class Timetable:
     """As it was given."""
     time_zone: str = field(compare=False)
     """The IANA name; UTC where none was given."""
-    recurrence: Cron | Every
+    recurrence: Recurrence
 
     @classmethod
     def parse(
@@ -59,16 +64,51 @@ class Timetable:
         `seed` names the schedule (`seed_of`), for `H`.
         Raises TimetableError, or its subclass UnknownTimeZone, each with the problem and the mend.
         """
+        return cls.of((expression,), time_zone=time_zone, anchor=anchor, seed=seed)
+
+    @classmethod
+    def of(
+        cls,
+        expressions: tuple[str, ...],
+        *,
+        time_zone: str | None = None,
+        anchor: datetime,
+        seed: str | None = None,
+        times: Times = NOTHING_MORE,
+    ) -> Timetable:
+        """Return the timetable of several expressions and of what else a spec says; of none it has no ticks.
+
+        Raises TimetableError. Where `times.start_at` is given, intervals count from there, and it is a tick of theirs.
+        """
         zone = DEFAULT_TIME_ZONE if time_zone is None else check_zone(time_zone)
-        meaning = parse_expression(expression, seed)
-        if isinstance(meaning, Interval):
-            return cls(expression, zone, Every(meaning.seconds, epoch_of(anchor)))
-        return cls(expression, zone, Cron(meaning, zone))
+        exclusion = Exclusion.parse(times.exclude, seed) if times.exclude else None
+        meanings = [parse_expression(expression, seed) for expression in expressions]
+        if times.every_seconds is not None:
+            meanings.append(Interval(times.every_seconds))
+        begin = EARLIEST if times.start_at is None else _rounded_up(times.start_at)
+        end = LATEST if times.end_at is None else epoch_of(times.end_at) + 1
+        parts: list[Recurrence] = []
+        for meaning in meanings:
+            if isinstance(meaning, Interval):
+                origin = epoch_of(anchor) if times.start_at is None else begin - meaning.seconds
+                every = Every(meaning.seconds, origin)
+                parts.append(every if exclusion is None else RemainingEvery(every, zone, exclusion))
+            else:
+                face = meaning if exclusion is None else Remaining(meaning, exclusion)
+                parts.append(Cron(face, zone, times.nonexistent, times.ambiguous))
+        text = ", ".join(expressions) or (f"@every {times.every_seconds}s" if times.every_seconds else "")
+        unlimited = (begin, end) == (EARLIEST, LATEST)
+        return cls(text, zone, parts[0] if unlimited and len(parts) == 1 else Merged(tuple(parts), begin, end))
+
+    @property
+    def parts(self) -> tuple[Recurrence, ...]:
+        """What it is merged from; one where nothing is merged."""
+        return self.recurrence.parts if isinstance(self.recurrence, Merged) else (self.recurrence,)
 
     @property
     def kind(self) -> Kind:
-        """What the timetable follows."""
-        return Kind.CRON if isinstance(self.recurrence, Cron) else Kind.EVERY
+        """What the timetable follows: the calendar where any part does."""
+        return Kind.CRON if any(isinstance(part, Cron) for part in self.parts) else Kind.EVERY
 
     def ticks(self, *, after: datetime, until: datetime) -> Iterator[datetime]:
         """Yield each tick in the half-open (after, until] once, oldest first, in UTC, lazily.
@@ -81,6 +121,8 @@ class Timetable:
     def next(self, after: datetime) -> datetime | None:
         """Return the first tick strictly after a moment; None if there is none within 50 years (31 February)."""
         first = epoch_of(after) + 1
+        if isinstance(self.recurrence, Merged):
+            first = max(first, self.recurrence.begin)
         epoch = next(self.recurrence.epochs(first, min(first + _HORIZON, LATEST)), None)
         return None if epoch is None else moment_of(epoch)
 
@@ -88,3 +130,8 @@ class Timetable:
         """Return the newest tick in (after, until], searched from its end; None if there is none."""
         epoch = next(self.recurrence.epochs(epoch_of(after) + 1, epoch_of(until) + 1, backwards=True), None)
         return None if epoch is None else moment_of(epoch)
+
+
+def _rounded_up(moment: datetime) -> int:
+    whole = epoch_of(moment)
+    return whole if moment_of(whole) == moment else whole + 1

@@ -27,7 +27,7 @@ LATEST = int((datetime(9999, 1, 1, tzinfo=UTC) - EPOCH).total_seconds())
 
 _SECOND = timedelta(seconds=1)
 _STRIDE = 2 * 86_400
-_LOOK_BACK = 3 * 86_400
+_LOOK_AROUND = 3 * 86_400
 _MEND = "use a name of the IANA time zone database, such as Europe/Berlin or UTC"
 _LONGEST_NAME = 64
 _MACHINE_DEPENDENT = frozenset({"local", "localtime", "posixrules", "factory"})
@@ -46,6 +46,11 @@ class Spell:
     """The first wall second that the clock had not yet shown, nor passed, before `begin`.
 
     Above `begin + offset` where the clock was set back, below it where it was set forward.
+    """
+    returned: int
+    """The least wall second that the clock will show once the spell is over.
+
+    Below `end + offset` where the clock is set back at its end.
     """
 
     @property
@@ -100,16 +105,19 @@ def spells(zone: str, first: int, last: int, *, backwards: bool = False) -> Iter
 @lru_cache(maxsize=4096)
 def _spells_of_year(zone: str, year: int) -> tuple[Spell, ...]:
     begin, end = (epoch_of(datetime(y, 1, 1, tzinfo=UTC)) for y in (year, year + 1))
-    moments = [begin - _LOOK_BACK, *_changes(_load(zone), begin - _LOOK_BACK, end), end]
-    reached = moments[0] + _offset(_load(zone), moments[0])
+    low, high = begin - _LOOK_AROUND, end + _LOOK_AROUND
+    moments = [low, *_changes(_load(zone), low, high), high]
+    stretches = [(start, stop, _offset(_load(zone), start)) for start, stop in pairwise(moments)]
     found = []
-    for start, stop in pairwise(moments):
-        offset = _offset(_load(zone), start)
-        if start >= begin:
-            found.append(Spell(start, stop, offset, reached))
-        elif stop > begin:
-            found.append(Spell(begin, stop, offset, max(reached, begin + offset)))
-        reached = max(reached, stop + offset)
+    for start, stop, offset in stretches:
+        if start < end and begin < stop:
+            first, last = max(start, begin), min(stop, end)
+            # of the stretches before and after, and of this one where the year cuts it
+            reached = max((other[1] + other[2] for other in stretches if other[1] <= start), default=first + offset)
+            returned = min((other[0] + other[2] for other in stretches if other[0] >= stop), default=last + offset)
+            reached = reached if start == first else max(reached, first + offset)
+            returned = returned if stop == last else min(returned, last + offset)
+            found.append(Spell(first, last, offset, reached, returned))
     return tuple(found)
 
 

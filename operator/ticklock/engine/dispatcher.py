@@ -199,7 +199,7 @@ class Dispatcher:
         at = self.now() or bound.scheduled_time
         if bound.stranded and job is not None and job.started_at is not None:
             at = max(job.started_at, bound.scheduled_time)  # Its first replica had let it go; only the mark is late.
-        lag = (at - bound.scheduled_time).total_seconds()
+        lag = (at - bound.scheduled_time - bound.delay).total_seconds()
         self.launches.append(Launch(bound.key, bound.job_uid, at))
         self.meter.count("launches_total", stranded=str(bound.stranded).lower())
         self.meter.observe("run_lag_seconds", max(lag, 0.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ticklock.domain.model import AttemptKey, AttemptState, JobUid, LaunchPolicy, ObjectRef, PodUid, RunState
@@ -49,6 +49,8 @@ class Bound:
     token: int
     stranded: bool
     """It was bound by a claim that ran out: another replica died or stalled, the launch may have happened."""
+    delay: timedelta = timedelta(0)
+    """How long after its scheduled time it was due: jitter, which is no lag."""
 
 
 @dataclass(frozen=True, slots=True)

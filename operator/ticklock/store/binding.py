@@ -64,7 +64,8 @@ SET claim_token = nextval('claim_tokens'), claimed_by = :replica,
     claimed_until = clock_timestamp() + CAST(:ttl AS interval)
 FROM stranded x, schedules s
 WHERE a.run_id = x.run_id AND a.n = x.n AND s.cluster = a.cluster AND s.uid = a.schedule_uid
-RETURNING a.run_id, a.n, a.job_uid, a.job_name, a.claim_token, a.scheduled_time, a.schedule_uid, s.namespace, s.name,
+RETURNING a.run_id, a.n, a.job_uid, a.job_name, a.claim_token, a.scheduled_time, a.due_at, a.schedule_uid,
+          s.namespace, s.name,
           CASE WHEN a.is_tick THEN a.scheduled_time + s.starting_deadline_seconds * interval '1 second' END
             AS deadline_at
 """)
@@ -160,6 +161,7 @@ async def _bind(
             _deadline_at(item.row),
             row.claim_token,
             stranded=False,
+            delay=item.row["due_at"] - item.row["scheduled_time"],
         )
         for item, row in pairs
     ]
@@ -195,6 +197,7 @@ async def claim_stranded(db: Database, *, ttl: timedelta, limit: int) -> list[Bo
                 row.deadline_at,
                 row.claim_token,
                 stranded=True,
+                delay=row.due_at - row.scheduled_time,
             )
             for row in rows
         ]

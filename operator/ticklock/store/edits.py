@@ -17,11 +17,11 @@ from ticklock.domain.backlog import plan
 from ticklock.domain.model import AttemptKey, AttemptState, Declared
 from ticklock.domain.reasons import Reason
 from ticklock.domain.timetable import TimetableError
-from ticklock.domain.timing import declared_timetable
+from ticklock.domain.timing import declared_delay, declared_timetable
 from ticklock.ports import Leftover
 from ticklock.store.chronicle import Entry
 from ticklock.store.deletion import judge_planned, planned_of
-from ticklock.store.planning import deadline_of, insert_runs, new_runs, stored_timetable
+from ticklock.store.planning import deadline_of, insert_runs, new_runs, stored_delay, stored_timetable
 from ticklock.store.rowlocks import keyed
 from ticklock.store.session import Database, sql
 from ticklock.store.specs import named, next_tick, tell_problems, upsert
@@ -36,7 +36,8 @@ WHERE cluster = :cluster AND uid = :uid
 _RESTAGE = sql("""
 UPDATE attempts
 SET stage = stage + 1, staged_uid = NULL, generation = :generation, priority = :priority, name_suffix = 0,
-    reason = NULL, message = '', not_before = NULL, claimed_by = NULL, claimed_until = NULL
+    reason = NULL, message = '', not_before = NULL, claimed_by = NULL, claimed_until = NULL,
+    due_at = CASE WHEN is_tick THEN scheduled_time + CAST(:delay AS interval) ELSE due_at END
 WHERE cluster = :cluster AND (run_id, n) IN (SELECT * FROM unnest(CAST(:run_ids AS uuid[]), CAST(:ns AS int[])))
   AND state = 'planned'
 """)
@@ -65,7 +66,7 @@ async def store_edit(
 
 async def _settle(connection: AsyncConnection, db: Database, row: dict[str, Any], now: datetime) -> None:
     """Plan the old timetable's ticks up to now."""
-    if row["expression"] is None or row["suspend"] or row["cursor"] >= now:
+    if row["suspend"] or row["cursor"] >= now:
         return
     try:
         timetable = stored_timetable(row)
@@ -73,7 +74,8 @@ async def _settle(connection: AsyncConnection, db: Database, row: dict[str, Any]
         # Valid once, by an older release or an older time zone database: it owes nothing that anybody could name.
         log.warning("old timetable cannot be read", namespace=row["namespace"], name=row["name"], cause=str(error))
         return
-    owed = plan(timetable, cursor=row["cursor"], now=now, horizon=timedelta(0), deadline=deadline_of(row))
+    late = now - stored_delay(row)
+    owed = plan(timetable, cursor=row["cursor"], now=now, horizon=timedelta(0), deadline=deadline_of(row), late=late)
     await insert_runs(connection, db, new_runs(row, owed), now=now)
 
 
@@ -86,7 +88,8 @@ async def _revise(connection: AsyncConnection, db: Database, item: Declared, now
     leftovers = await judge_planned(connection, db, item.ref, rows=rows, verdicts=verdicts)
     if kept:
         priority = int(item.rule.priority) if item.rule else 1
-        await connection.execute(_RESTAGE, {**keyed(db, kept), "generation": item.generation, "priority": priority})
+        new = {"generation": item.generation, "priority": priority, "delay": declared_delay(item)}
+        await connection.execute(_RESTAGE, {**keyed(db, kept), **new})
     return leftovers
 
 
@@ -118,8 +121,10 @@ async def _plan_gap(
     if rule is None or rule.suspend or until <= begin:
         return
     timetable = named(item, lambda it: declared_timetable(it, rule))
-    gap = plan(timetable, cursor=begin, now=now, horizon=until - now, deadline=rule.starting_deadline)
+    late = now - declared_delay(item)
+    gap = plan(timetable, cursor=begin, now=now, horizon=until - now, deadline=rule.starting_deadline, late=late)
     row = {
+        "times": rule.times.stored(),
         "uid": item.ref.uid,
         "namespace": item.ref.namespace,
         "name": item.ref.name,

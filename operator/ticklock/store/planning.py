@@ -18,6 +18,7 @@ from ticklock.domain.backlog import Plan, plan
 from ticklock.domain.model import AttemptKey, AttemptState, ObjectRef, run_id, tick_key
 from ticklock.domain.reasons import Reason
 from ticklock.domain.spread import seed_of
+from ticklock.domain.times import Times
 from ticklock.domain.timetable import Timetable, TimetableError
 from ticklock.domain.timing import timetable_of
 from ticklock.failpoints import failpoint
@@ -27,7 +28,8 @@ from ticklock.store.session import Database, sql
 log = structlog.get_logger(__name__)
 
 _DUE = sql("""
-SELECT s.uid, s.namespace, s.name, s.generation, s.created_at, s.expression, s.time_zone, s.priority,
+SELECT s.uid, s.namespace, s.name, s.generation, s.created_at, s.expression, s.time_zone, s.times,
+       s.priority,
        s.starting_deadline_seconds, greatest(st.cursor, st.pruned_through) AS cursor
 FROM schedule_state st JOIN schedules s ON s.cluster = st.cluster AND s.uid = st.uid
 WHERE st.cluster = :cluster AND st.next_tick <= :until AND s.deleted_at IS NULL
@@ -57,22 +59,24 @@ RETURNING id
 _ATTEMPTS = sql("""
 INSERT INTO attempts (run_id, n, cluster, schedule_uid, state, is_tick, scheduled_time, due_at, priority, generation,
                       reason, message, finished_at, logged_at)
-SELECT p.id, 1, :cluster, p.uid, p.state, p.is_tick, p.tick, p.tick, p.priority, p.generation, p.reason, p.message,
+SELECT p.id, 1, :cluster, p.uid, p.state, p.is_tick, p.tick, p.tick + p.delay, p.priority, p.generation, p.reason,
+       p.message,
        CASE WHEN p.state = 'planned' THEN NULL ELSE clock_timestamp() END,
        CASE WHEN p.state = 'planned' THEN NULL ELSE clock_timestamp() END
 FROM unnest(CAST(:ids AS uuid[]), CAST(:uids AS text[]), CAST(:states AS text[]), CAST(:is_tick AS boolean[]),
             CAST(:ticks AS timestamptz[]), CAST(:priorities AS smallint[]), CAST(:generations AS bigint[]),
-            CAST(:reasons AS text[]), CAST(:messages AS text[]))
-     AS p(id, uid, state, is_tick, tick, priority, generation, reason, message)
+            CAST(:reasons AS text[]), CAST(:messages AS text[]), CAST(:delays AS interval[]))
+     AS p(id, uid, state, is_tick, tick, priority, generation, reason, message, delay)
 ON CONFLICT (run_id, n) DO NOTHING
 """)
 
 _REOPEN = sql("""
 UPDATE attempts a
 SET state = 'planned', stage = stage + 1, staged_uid = NULL, name_suffix = 0, reason = NULL, message = '',
-    finished_at = NULL, not_before = NULL, generation = p.generation, priority = p.priority
-FROM unnest(CAST(:ids AS uuid[]), CAST(:generations AS bigint[]), CAST(:priorities AS smallint[]))
-     AS p(id, generation, priority)
+    finished_at = NULL, not_before = NULL, generation = p.generation, priority = p.priority,
+    due_at = a.scheduled_time + p.delay
+FROM unnest(CAST(:ids AS uuid[]), CAST(:generations AS bigint[]), CAST(:priorities AS smallint[]),
+            CAST(:delays AS interval[])) AS p(id, generation, priority, delay)
 WHERE run_id = p.id AND n = 1 AND state = 'Skipped' AND reason IN ('SpecChanged', 'ScheduleSuspended')
   AND job_uid IS NULL AND scheduled_time > :now
   AND NOT EXISTS (SELECT FROM schedule_state st WHERE st.cluster = a.cluster AND st.uid = a.schedule_uid
@@ -99,12 +103,20 @@ class NewRun:
     state: AttemptState = AttemptState.PLANNED
     reason: Reason | None = None
     message: str = ""
+    delay: timedelta = timedelta(0)
+    """How long after its scheduled time it is due."""
 
 
 def stored_timetable(row: dict[str, Any]) -> Timetable:
     """Return the timetable of a schedule's row. Raises TimetableError."""
-    seed = seed_of(row["namespace"], row["name"])
-    return timetable_of(row["expression"], row["time_zone"], row["created_at"], seed)
+    seed, times = seed_of(row["namespace"], row["name"]), Times.restored(row["times"])
+    zone, anchor = row["time_zone"], row["created_at"]
+    return timetable_of(row["expression"], times, time_zone=zone, anchor=anchor, seed=seed)
+
+
+def stored_delay(row: dict[str, Any]) -> timedelta:
+    """Return how long after its tick a run of a schedule's row is due."""
+    return Times.restored(row["times"]).delay(seed_of(row["namespace"], row["name"]))
 
 
 async def plan_due(db: Database, *, horizon: timedelta, limit: int) -> int:
@@ -131,7 +143,8 @@ def _plan_of(row: dict[str, Any], *, now: datetime, horizon: timedelta) -> Plan:
     """Plan one schedule. A timetable that breaks stops only itself: it waits for an edit."""
     try:
         timetable = stored_timetable(row)
-        return plan(timetable, cursor=row["cursor"], now=now, horizon=horizon, deadline=deadline_of(row))
+        late = now - stored_delay(row)
+        return plan(timetable, cursor=row["cursor"], now=now, horizon=horizon, deadline=deadline_of(row), late=late)
     except (TimetableError, ArithmeticError, ValueError):
         log.exception("timetable cannot be planned", namespace=row["namespace"], name=row["name"])
         return Plan((), (), cursor=row["cursor"], next_tick=None)
@@ -146,7 +159,13 @@ def deadline_of(row: dict[str, Any]) -> timedelta | None:
 def new_runs(row: dict[str, Any], planned: Plan) -> list[NewRun]:
     """Return the rows of a plan."""
     ref = ObjectRef(row["namespace"], row["name"], row["uid"])
-    common = {"ref": ref, "is_tick": True, "priority": row["priority"], "generation": row["generation"]}
+    common = {
+        "ref": ref,
+        "is_tick": True,
+        "priority": row["priority"],
+        "generation": row["generation"],
+        "delay": stored_delay(row),
+    }
     pending = [NewRun(run_key=tick_key(tick), scheduled_time=tick, **common) for tick in planned.pending]
     lost = [
         NewRun(
@@ -224,6 +243,7 @@ async def _insert_attempts(connection: AsyncConnection, db: Database, fresh: dic
             "generations": [new.generation for new in fresh.values()],
             "reasons": [new.reason for new in fresh.values()],
             "messages": [new.message for new in fresh.values()],
+            "delays": [new.delay for new in fresh.values()],
         },
     )
 
@@ -237,6 +257,7 @@ async def _reopen(connection: AsyncConnection, known: dict[Any, NewRun], now: da
         "ids": list(wanted),
         "generations": [new.generation for new in wanted.values()],
         "priorities": [new.priority for new in wanted.values()],
+        "delays": [new.delay for new in wanted.values()],
         "now": now,
     }
     ids = [row.run_id for row in await connection.execute(_REOPEN, parameters)]

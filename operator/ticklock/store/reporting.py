@@ -15,8 +15,8 @@ from ticklock.store.terms import fence
 
 _LAST_RUN = """
 LATERAL (
-  SELECT r.id, r.scheduled_time, r.state, r.reason, r.message, a.job_name, a.launched_at, a.started_at, a.finished_at,
-         p.pod_name
+  SELECT r.id, r.scheduled_time, r.state, r.reason, r.message, a.job_name, a.due_at, a.launched_at, a.started_at,
+         a.finished_at, p.pod_name
   FROM runs r LEFT JOIN attempts a ON a.run_id = r.id
   LEFT JOIN pods p ON p.run_id = a.run_id AND p.n = a.n AND p.role = 'chosen'
   WHERE r.cluster = st.cluster AND r.schedule_uid = st.uid AND {states}
@@ -161,7 +161,7 @@ def _last_run(found: dict[str, Any] | None) -> LastRun | None:
         job_name=found["job_name"],
         started_at=parse_time(found["started_at"]) or launched,
         finished_at=parse_time(found["finished_at"]),
-        lag_seconds=(launched - scheduled).total_seconds() if launched else None,
+        lag_seconds=(launched - (parse_time(found["due_at"]) or scheduled)).total_seconds() if launched else None,
         pod_name=found["pod_name"],
     )
 

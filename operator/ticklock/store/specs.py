@@ -26,17 +26,18 @@ _UPSERT = sql("""
 INSERT INTO schedules (cluster, uid, namespace, name, generation, created_at, effective_at, expression, time_zone,
     suspend,
                        concurrency, starting_deadline_seconds, keep_successful, keep_failed, queue_name, priority,
-                       job_template, problem_reason, problem_message, launch_policy)
+                       job_template, problem_reason, problem_message, launch_policy, times)
 VALUES (:cluster, :uid, :namespace, :name, :generation, :created_at, :now, :expression, :time_zone, :suspend,
         :concurrency, :starting_deadline_seconds, :keep_successful, :keep_failed, :queue_name, :priority,
-        CAST(:job_template AS jsonb), :problem_reason, :problem_message, :launch_policy)
+        CAST(:job_template AS jsonb), :problem_reason, :problem_message, :launch_policy,
+        CAST(:times AS jsonb))
 ON CONFLICT (cluster, uid) DO UPDATE SET
   generation = excluded.generation, effective_at = excluded.effective_at, expression = excluded.expression,
   time_zone = excluded.time_zone, suspend = excluded.suspend, concurrency = excluded.concurrency,
   starting_deadline_seconds = excluded.starting_deadline_seconds, keep_successful = excluded.keep_successful,
   keep_failed = excluded.keep_failed, queue_name = excluded.queue_name, priority = excluded.priority,
   job_template = excluded.job_template, problem_reason = excluded.problem_reason,
-  problem_message = excluded.problem_message, launch_policy = excluded.launch_policy,
+  problem_message = excluded.problem_message, launch_policy = excluded.launch_policy, times = excluded.times,
   namespace = excluded.namespace, name = excluded.name, deleted_at = NULL
 """)
 
@@ -119,8 +120,9 @@ def _rule_columns(rule: Rule | None) -> dict[str, object]:
             "queue_name": "default",
             "priority": 1,
             "launch_policy": "Job",
+            "times": None,
         }
-    deadline = rule.starting_deadline
+    deadline, times = rule.starting_deadline, rule.times.stored()
     return {
         "expression": rule.expression,
         "time_zone": rule.time_zone,
@@ -132,6 +134,7 @@ def _rule_columns(rule: Rule | None) -> dict[str, object]:
         "queue_name": rule.queue,
         "priority": int(rule.priority),
         "launch_policy": rule.launch_policy.value,
+        "times": None if times is None else orjson.dumps(times).decode(),
     }
 
 

@@ -138,6 +138,7 @@ schedules = Table(
     Column("deleted_at", _time, comment="a tombstone until its attempts are released"),
     Column("expression", Text),
     Column("time_zone", Text),
+    Column("times", JSONB, comment="the further fields of time; NULL: none"),
     Column("suspend", Boolean, nullable=False, server_default=text("false")),
     Column("concurrency", Text, nullable=False, server_default=text("'Allow'")),
     Column("starting_deadline_seconds", BigInteger),

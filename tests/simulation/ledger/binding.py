@@ -91,7 +91,9 @@ def as_bound(row: AttemptRow, schedule: ScheduleRow, *, stranded: bool) -> Bound
     deadline = schedule.starting_deadline
     at = row.scheduled_time + deadline if deadline is not None and row.is_tick else None
     when = row.scheduled_time
-    return Bound(row.key, schedule.ref, row.job_name, row.job_uid, when, at, row.claim_token, stranded)
+    return Bound(
+        row.key, schedule.ref, row.job_name, row.job_uid, when, at, row.claim_token, stranded, row.due_at - when
+    )
 
 
 def claim_stranded(tx: Tx, *, ttl: timedelta, limit: int) -> list[Bound]:

@@ -30,11 +30,16 @@ class NewRun:
     state: AttemptState = AttemptState.PLANNED
     reason: Reason | None = None
     message: str = ""
+    delay: timedelta = timedelta(0)
 
 
 def stored_timetable(row: ScheduleRow) -> Timetable:
     seed = seed_of(row.ref.namespace, row.ref.name)
-    return timetable_of(row.expression or "", row.time_zone, row.created_at, seed)
+    return timetable_of(row.expression, row.times, time_zone=row.time_zone, anchor=row.created_at, seed=seed)
+
+
+def stored_delay(row: ScheduleRow) -> timedelta:
+    return row.times.delay(seed_of(row.ref.namespace, row.ref.name))
 
 
 def cursor_of(state: StateRow) -> datetime:
@@ -55,7 +60,8 @@ def plan_due(tx: Tx, *, horizon: timedelta, limit: int) -> int:
     for uid, state, schedule in due[:limit]:
         timetable = stored_timetable(schedule)
         deadline = schedule.starting_deadline
-        planned = plan(timetable, cursor=cursor_of(state), now=tx.now, horizon=horizon, deadline=deadline)
+        late = tx.now - stored_delay(schedule)
+        planned = plan(timetable, cursor=cursor_of(state), now=tx.now, horizon=horizon, deadline=deadline, late=late)
         insert_runs(tx, new_runs(schedule, planned))
         after = tx.book.states[uid]
         moved = replace(after, cursor=max(after.cursor, planned.cursor), next_tick=planned.next_tick)
@@ -69,7 +75,7 @@ def new_runs(schedule: ScheduleRow, planned: Plan, *, generation: int | None = N
     def tick_run(tick: datetime, lost: Reason | None = None, message: str = "") -> NewRun:
         state = AttemptState.PLANNED if lost is None else AttemptState.MISSED
         args = (schedule.ref, tick_key(tick), tick, IS_TICK, schedule.priority, stored)
-        return NewRun(*args, state, lost, message)
+        return NewRun(*args, state, lost, message, stored_delay(schedule))
 
     lost = [tick_run(item.tick, item.reason, item.message) for item in planned.lost]
     return lost + [tick_run(tick) for tick in planned.pending]
@@ -105,7 +111,7 @@ def _insert(tx: Tx, key: RunId, new: NewRun) -> None:
         new.state,
         new.is_tick,
         new.scheduled_time,
-        new.scheduled_time,
+        new.scheduled_time + new.delay,
         new.priority,
         new.generation,
         reason=new.reason,
@@ -138,6 +144,7 @@ def _reopen(tx: Tx, key: RunId, new: NewRun) -> bool:
         not_before=None,
         generation=new.generation,
         priority=new.priority,
+        due_at=row.scheduled_time + new.delay,
     )
     tx.book.attempts.put(row.key, again)
     run = tx.book.runs[key]

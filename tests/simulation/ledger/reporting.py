@@ -88,7 +88,7 @@ def _last_run(tx: Tx, uid: str, without: frozenset[RunState]) -> LastRun | None:
         job_name=row.job_name if row else None,
         started_at=(row.started_at if row else None) or launched,
         finished_at=row.finished_at if row else None,
-        lag_seconds=(launched - found.scheduled_time).total_seconds() if launched else None,
+        lag_seconds=(launched - (row.due_at if row else found.scheduled_time)).total_seconds() if launched else None,
     )
 
 

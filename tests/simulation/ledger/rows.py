@@ -20,6 +20,7 @@ from ticklock.domain.model import (
     ScheduleUid,
 )
 from ticklock.domain.reasons import Reason
+from ticklock.domain.times import NOTHING_MORE, Times
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class ScheduleRow:
     problem_reason: str | None = None
     problem_message: str | None = None
     launch_policy: LaunchPolicy = LaunchPolicy.JOB
+    times: Times = NOTHING_MORE
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,20 @@ from typing import Any
 
 from tests.simulation.ledger.chronicle import Entry, Tx, announce, mark_dirty
 from tests.simulation.ledger.deletion import bury, judge_planned, planned_of
-from tests.simulation.ledger.planning import IS_TICK, NewRun, cursor_of, insert_runs, new_runs, stored_timetable
+from tests.simulation.ledger.planning import (
+    IS_TICK,
+    NewRun,
+    cursor_of,
+    insert_runs,
+    new_runs,
+    stored_delay,
+    stored_timetable,
+)
 from tests.simulation.ledger.rows import AttemptRow, ScheduleRow, StateRow
 from ticklock.domain.backlog import plan
 from ticklock.domain.model import AttemptState, Declared, ObjectRef, trigger_key
 from ticklock.domain.reasons import Reason
-from ticklock.domain.timing import declared_timetable
+from ticklock.domain.timing import declared_delay, declared_timetable
 from ticklock.ports import Leftover
 
 FRESH = timedelta(seconds=60)
@@ -134,6 +142,7 @@ def _upsert(tx: Tx, item: Declared) -> None:
         priority=int(rule.priority),
         job_template=rule.job_template,
         launch_policy=rule.launch_policy,
+        times=rule.times,
     )
     tx.book.schedules.put(item.ref.uid, row)
 
@@ -168,10 +177,11 @@ def _store_edit(tx: Tx, item: Declared, row: ScheduleRow) -> list[Leftover]:
 
 def _settle(tx: Tx, row: ScheduleRow, cursor: datetime) -> None:
     """Plan the old timetable's ticks up to now."""
-    if row.expression is None or row.suspend or cursor >= tx.now:
+    if row.suspend or cursor >= tx.now:
         return
     timetable = stored_timetable(row)
-    owed = plan(timetable, cursor=cursor, now=tx.now, horizon=timedelta(0), deadline=row.starting_deadline)
+    late = tx.now - stored_delay(row)
+    owed = plan(timetable, cursor=cursor, now=tx.now, horizon=timedelta(0), deadline=row.starting_deadline, late=late)
     insert_runs(tx, new_runs(row, owed))
 
 
@@ -190,7 +200,13 @@ def _revise(tx: Tx, item: Declared) -> list[Leftover]:
                 "reason": None,
                 "message": "",
             }
-            spec: dict[str, Any] = {"generation": item.generation, "priority": priority, "name_suffix": 0}
+            due = row.scheduled_time + declared_delay(item) if row.is_tick else row.due_at
+            spec: dict[str, Any] = {
+                "generation": item.generation,
+                "priority": priority,
+                "name_suffix": 0,
+                "due_at": due,
+            }
             tx.book.attempts.put(row.key, replace(row, stage=row.stage + 1, staged_uid=None, **spec, **free))
     return leftovers
 
@@ -217,7 +233,8 @@ def _plan_gap(tx: Tx, item: Declared, begin: datetime, until: datetime) -> None:
     if rule is None or rule.suspend or until <= begin:
         return
     timetable = declared_timetable(item, rule)
-    gap = plan(timetable, cursor=begin, now=tx.now, horizon=until - tx.now, deadline=rule.starting_deadline)
+    late, deadline = tx.now - declared_delay(item), rule.starting_deadline
+    gap = plan(timetable, cursor=begin, now=tx.now, horizon=until - tx.now, deadline=deadline, late=late)
     insert_runs(tx, new_runs(tx.book.schedules[item.ref.uid], gap))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from tests.support.bad_manifests.base import GONE, SPEC, BadManifest, condition, refused
+from tests.support.bad_manifests.base import SPEC, BadManifest, condition, refused
 
 _AT = (*SPEC, "schedule")
 _ZONE = (*SPEC, "timeZone")
 _FIELD = "spec.schedule"
 
 SCHEDULES: list[BadManifest] = [
-    refused("schedule is missing", _AT, GONE, field=_FIELD),
     refused("schedule is empty", _AT, "", field=_FIELD),
     refused("schedule is a number", _AT, 5, field=_FIELD),
     refused("schedule has four fields", _AT, "30 2 * *", field=_FIELD),
@@ -38,6 +37,14 @@ SCHEDULES: list[BadManifest] = [
     condition("none of the months has the day", _AT, "0 0 31 4,6,9,11 *", field=_FIELD),
     condition("a step begins with the other Sunday", _AT, "0 0 * * 7/2", field=_FIELD),
     condition("@every is longer than three lifetimes", _AT, "@every 9999999h", field=_FIELD),
+    refused("two ways to say when", (*SPEC, "everySeconds"), 90, field="everySeconds"),
+    refused("an entry of several has minute 61", (*SPEC, "schedules"), ["61 * * * *"], field="minute"),
+    refused("an exclusion is a distance", (*SPEC, "exclude"), ["@every 1h"], field="exclude"),
+    refused("an exclusion has month 13", (*SPEC, "exclude"), ["* * 25 13 *"], field="month"),
+    refused("a night is dealt with in an unknown way", (*SPEC, "dst"), {"ambiguous": "Never"}, field="dst.ambiguous"),
+    refused("jitter is more than a day", (*SPEC, "jitterSeconds"), 86_401, field="jitterSeconds"),
+    refused("a start is no time", (*SPEC, "startAt"), "tomorrow", field="startAt"),
+    condition("an exclusion takes every tick away", (*SPEC, "exclude"), ["* * * * *"], field="spec.exclude"),
     refused("time zone is whatever the machine has", _ZONE, "Local", field="spec.timeZone"),
     refused("time zone is empty", _ZONE, "", field="spec.timeZone"),
     refused("time zone climbs out of its folder", _ZONE, "../etc/passwd", field="spec.timeZone"),

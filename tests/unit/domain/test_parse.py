@@ -9,6 +9,7 @@ from tests.support.orders import template
 from ticklock.domain.model import ConcurrencyPolicy, Declared, ObjectRef, Priority, ScheduleUid
 from ticklock.domain.parse import declared
 from ticklock.domain.reasons import Reason
+from ticklock.domain.times import Ambiguous, Nonexistent, Times
 
 CREATED = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
 REMOVED = object()
@@ -81,7 +82,59 @@ def test_every_field_is_read() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason", "words"),
     [
-        pytest.param({"schedule": REMOVED}, Reason.INVALID_SCHEDULE, "spec.schedule is missing", id="no schedule"),
+        pytest.param(
+            {"everySeconds": 9},
+            Reason.INVALID_SCHEDULE,
+            "schedule and everySeconds both say when",
+            id="two ways to say",
+        ),
+        pytest.param(
+            {"schedule": REMOVED, "schedules": ["@daily", "61 * * * *"]},
+            Reason.INVALID_SCHEDULE,
+            "spec.schedules[1]: minute: 61 is out of range",
+            id="the second of several",
+        ),
+        pytest.param(
+            {"schedule": REMOVED, "schedules": []}, Reason.INVALID_SCHEDULE, "spec.schedules is empty", id="no entries"
+        ),
+        pytest.param(
+            {"schedule": REMOVED, "schedules": ["@daily"] * 17}, Reason.INVALID_SCHEDULE, "16 at most", id="too many"
+        ),
+        pytest.param({"exclude": "* * 25 12 *"}, Reason.INVALID_OBJECT, "spec.exclude must be a list", id="no list"),
+        pytest.param(
+            {"exclude": ["@hourly", "* * 25 13 *"]},
+            Reason.INVALID_SCHEDULE,
+            "spec.exclude[1]: month: 13",
+            id="month 13",
+        ),
+        pytest.param(
+            {"exclude": ["* * * * *"]}, Reason.INVALID_SCHEDULE, "spec.exclude takes every tick away", id="all excluded"
+        ),
+        pytest.param(
+            {"schedule": REMOVED, "everySeconds": 0}, Reason.INVALID_OBJECT, "1 or more, not 0", id="no distance"
+        ),
+        pytest.param(
+            {"schedule": REMOVED, "everySeconds": 10**9}, Reason.INVALID_OBJECT, "315360000 at most", id="30 years"
+        ),
+        pytest.param({"startAt": "tomorrow"}, Reason.INVALID_OBJECT, "spec.startAt must be a time", id="a word"),
+        pytest.param(
+            {"startAt": "2026-12-02T00:00:00Z", "endAt": "2026-12-01T00:00:00Z"},
+            Reason.INVALID_SCHEDULE,
+            "spec.endAt lies before spec.startAt",
+            id="an end before the start",
+        ),
+        pytest.param({"dst": "Skip"}, Reason.INVALID_OBJECT, "spec.dst must be an object", id="dst is a word"),
+        pytest.param(
+            {"dst": {"ambiguous": "Never"}}, Reason.INVALID_OBJECT, "spec.dst.ambiguous must be one of", id="never"
+        ),
+        pytest.param({"jitterSeconds": -1}, Reason.INVALID_OBJECT, "0 or more, not -1", id="a negative jitter"),
+        pytest.param({"jitterSeconds": 86_401}, Reason.INVALID_OBJECT, "86400 at most", id="more than a day of jitter"),
+        pytest.param(
+            {"jitterSeconds": 30, "startingDeadlineSeconds": 30},
+            Reason.INVALID_SCHEDULE,
+            "uses up startingDeadlineSeconds, 30",
+            id="a jitter up to the deadline",
+        ),
         pytest.param({"schedule": "61 * * * *"}, Reason.INVALID_SCHEDULE, "spec.schedule", id="minute 61"),
         pytest.param({"schedule": "0 0 31 2 *"}, Reason.INVALID_SCHEDULE, "never fires", id="31 February"),
         pytest.param({"schedule": 5}, Reason.INVALID_OBJECT, "spec.schedule must be a text", id="schedule is a number"),
@@ -129,6 +182,45 @@ def test_a_spec_that_cannot_be_followed_says_which_field_is_wrong(
     assert found.problem is not None
     assert found.problem.reason is reason
     assert words in found.problem.message
+
+
+def test_every_field_of_time_is_read() -> None:
+    found = read(
+        body(
+            schedule=REMOVED,
+            schedules=["0 9 * * *", "H 12 * * *"],
+            startAt="2026-12-01T00:00:00+01:00",
+            endAt="2027-12-01T00:00:00Z",
+            exclude=["* * 25 12 *"],
+            dst={"nonexistent": "Skip", "ambiguous": "Last"},
+            jitterSeconds=45,
+        )
+    )
+    assert found.rule is not None, found.problem
+    assert found.rule.expression is None
+    assert found.rule.times == Times(
+        schedules=("0 9 * * *", "H 12 * * *"),
+        start_at=datetime(2026, 11, 30, 23, tzinfo=UTC),
+        end_at=datetime(2027, 12, 1, tzinfo=UTC),
+        exclude=("* * 25 12 *",),
+        nonexistent=Nonexistent.SKIP,
+        ambiguous=Ambiguous.LAST,
+        jitter_seconds=45,
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"schedule": REMOVED}, id="nothing says when: on demand only"),
+        pytest.param({"endAt": "2020-01-01T00:00:00Z"}, id="its time is over"),
+        pytest.param({"startAt": "2126-01-01T00:00:00Z"}, id="its time comes in a hundred years"),
+        pytest.param({"jitterSeconds": 30, "startingDeadlineSeconds": 31}, id="a jitter that leaves a second"),
+        pytest.param({"dst": {}}, id="nothing about the nights"),
+    ],
+)
+def test_what_has_no_tick_to_come_is_no_mistake(changes: dict[str, Any]) -> None:
+    assert read(body(**changes)).problem is None
 
 
 @pytest.mark.parametrize(
