@@ -11,6 +11,7 @@ import pytest
 from tests.support.bad_manifests import valid_manifest
 from tests.support.crd import collection, install
 from tests.support.cronjob_shapes import SHAPES, Shape
+from tests.support.cronjob_shapes_more import ALL_SHAPES
 
 if TYPE_CHECKING:
     from tools.devcluster.controlplane import ControlPlane
@@ -31,7 +32,7 @@ def crd(control_plane: ControlPlane) -> None:
 
 
 def cases() -> list[object]:
-    return [pytest.param(shape, id=shape.name) for shape in SHAPES]
+    return [pytest.param(shape, id=shape.name) for shape in ALL_SHAPES]
 
 
 @pytest.mark.parametrize("shape", cases())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.cronjob_shapes import SHAPES
+from tests.support.cronjob_shapes_more import ALL_SHAPES
 from tests.support.place import RARELY, manifest
 from tests.support.waiting import eventually
 
@@ -57,7 +57,7 @@ def _quantity(value: object) -> object:
     return round(float(match[1]) * units[match[2]], 6)
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+@pytest.mark.parametrize("shape", ALL_SHAPES, ids=lambda shape: shape.name)
 def test_every_shape_of_cronjob_launches_its_job(place: Place, shape: Shape) -> None:
     body = shape.manifest("ticklock.dev/v1", "ScheduledJob")
     body["metadata"].setdefault("annotations", {})["ticklock.dev/trigger"] = "now"

@@ -26,6 +26,8 @@ COMMANDS = {
     "crd": Command("ticklock.cli.crd_command", "print the CustomResourceDefinition, to be piped into kubectl apply"),
     "uninstall": Command("ticklock.cli.uninstall_command", "let go what an installation has left in a cluster"),
     "next": Command("ticklock.cli.next_command", "show when an expression ticks next"),
+    "validate": Command("ticklock.cli.validate_command", "explain manifests: next ticks, clock changes, warnings"),
+    "convert": Command("ticklock.cli.convert_command", "make ScheduledJobs of CronJobs, with a report of what differs"),
     "version": Command("ticklock.cli.version_command", "print the version"),
 }
 

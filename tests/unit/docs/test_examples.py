@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.unit.docs.pages import PAGES, Command, blocks, commands, name
+from tests.unit.docs.pages import PAGES, ROOT, Command, blocks, commands, name
 from ticklock.cli.main import main
 from ticklock.domain.parse import declared
 
@@ -17,7 +17,7 @@ OURS = [
     pytest.param(command, id=f"{name(page)}: {command.line[:60]}")
     for page in PAGES
     for command in commands(page)
-    if command.line.startswith("ticklock next ")
+    if command.line.startswith(("ticklock next ", "ticklock validate "))
 ]
 
 
@@ -26,7 +26,10 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("command", OURS)
-def test_a_command_prints_what_the_page_says(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_prints_what_the_page_says(
+    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
     assert "--after" in command.line, "without --after it would print something else each day"
     main(shlex.split(command.line)[1:])
     printed = capsys.readouterr()
