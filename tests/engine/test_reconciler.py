@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 
 from tests.engine.quiet import QuietMeter, QuietWakeups
+from tests.support.orders import template
+from ticklock.domain.limits import Limits
 from ticklock.domain.model import Declared, ObjectRef, ScheduleUid
 from ticklock.domain.parse import declared
 from ticklock.engine.reconciler import Reconciler
@@ -95,6 +97,16 @@ async def test_an_object_deleted_while_it_was_listed_does_not_come_back(world: W
     world.after_list = lambda: reconciler.submit("DELETED", world.delete("goes"))
     await reconciler.step()
     assert world.rows == {}
+
+
+async def test_what_the_installation_does_not_allow_is_stored_as_a_problem(reconciler: Reconciler) -> None:
+    reconciler.limits = Limits(min_interval=timedelta(hours=2))
+    spec = {"schedule": "0 * * * *", "jobTemplate": template()}
+    reconciler.submit("ADDED", {**body("often"), "spec": spec})
+    stored = reconciler.pending["uid-often"]
+    assert stored.rule is None
+    assert stored.problem is not None
+    assert "min_interval_seconds" in stored.problem.message
 
 
 def up_to_date(reconciler: Reconciler) -> bool:

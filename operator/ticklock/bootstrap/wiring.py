@@ -12,6 +12,7 @@ import structlog
 
 from ticklock.domain.errors import Transient
 from ticklock.domain.lease import LeaseTimes
+from ticklock.domain.limits import Limits
 from ticklock.domain.model import ClusterId, ReplicaId
 from ticklock.engine.dispatcher import Dispatcher
 from ticklock.engine.elector import Clocks, Elector, Term
@@ -77,7 +78,8 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         settings.pod_name,
         wall=_wall,
     )
-    ledger, jobs, objects, pods = PostgresLedger(db), KubeJobs(api), KubeObjects(api), KubePods(api)
+    limits = Limits(min_interval=timedelta(seconds=settings.min_interval_seconds))
+    ledger, jobs, objects, pods = PostgresLedger(db), KubeJobs(api), KubeObjects(api, limits), KubePods(api)
     wakeups = NotifyWakeups(settings.conninfo)
     lookup = Lookup(ledger, jobs)
     claim = timedelta(seconds=settings.claim_seconds)
@@ -100,6 +102,7 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
             prune_after=timedelta(hours=settings.prune_after_hours),
             keep_audit=timedelta(days=settings.audit_keep_days),
             keep_job_logs=timedelta(days=settings.job_logs_keep_days),
+            limits=limits,
         ),
         now=db.now,
         quarantined=heart.quarantined,

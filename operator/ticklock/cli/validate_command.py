@@ -16,6 +16,7 @@ from ticklock.domain.advice import advise
 from ticklock.domain.clock_note import clock_note
 from ticklock.domain.forecast import clock_changes
 from ticklock.domain.instants import format_instant
+from ticklock.domain.limits import Limits, within
 from ticklock.domain.names import API_VERSION, KIND
 from ticklock.domain.parse import declared
 from ticklock.domain.timing import declared_delay, declared_timetable
@@ -70,6 +71,13 @@ def _parser() -> OneLineParser:
     parser.add_argument("files", nargs="+", metavar="FILE", help="manifests in YAML or JSON, folders of them, or -")
     parser.add_argument("-n", "--namespace", default="default", help="of those that name none (default: default)")
     parser.add_argument("--after", type=moment, metavar="TIME", help="show ticks after this (default: now)")
+    parser.add_argument(
+        "--min-interval",
+        type=count,
+        default=1,
+        metavar="SECONDS",
+        help="min_interval_seconds of the installation (default: 1)",
+    )
     parser.add_argument("--count", type=count, default=3, metavar="N", help="how many ticks (default: 3)")
     return parser
 
@@ -83,7 +91,9 @@ class Explained:
         self.problems = list(_misfits(found))
         self._item: Declared | None = None
         if not self.problems:
-            self._item = declared(_as_created(found, options.namespace, after))
+            read = declared(_as_created(found, options.namespace, after))
+            limits = Limits(min_interval=timedelta(seconds=options.min_interval))
+            self._item = None if read is None else within(read, limits)
             if self._item is not None and self._item.problem is not None:
                 self.problems = [self._item.problem.message]
 

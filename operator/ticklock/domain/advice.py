@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from itertools import islice, pairwise
 from typing import Any
 
+from ticklock.domain.limits import shortest_distance
 from ticklock.domain.model import ConcurrencyPolicy, Declared, LaunchPolicy, Rule
 from ticklock.domain.pattern import Pattern
 from ticklock.domain.recurrence import Cron
 from ticklock.domain.timetable import Timetable
 from ticklock.domain.timing import declared_timetable
 
-_LOOKED_AT = 200
-"""Ticks by which the distance of a timetable is judged."""
 _SOON = 300
 """Seconds between ticks within which a run of unknown length is taken to overlap."""
 _BACKOFF_LIMIT = 6
@@ -60,12 +58,6 @@ def _passes_months_over(pattern: Pattern) -> bool:
         and not pattern.last_day
         and min(pattern.days, default=0) > _LAST_SAFE_DAY
     )
-
-
-def shortest_distance(timetable: Timetable, after: datetime) -> timedelta | None:
-    """Return the shortest time between two of the next ticks; None where there are no two."""
-    ticks = islice(timetable.ticks(after=after, until=after + timedelta(days=3660)), _LOOKED_AT)
-    return min((later - earlier for earlier, later in pairwise(ticks)), default=None)
 
 
 def _of_distance(rule: Rule, distance: timedelta) -> Iterator[str]:

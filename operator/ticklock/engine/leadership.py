@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 
 from ticklock.domain.errors import Superseded, Transient, Unready
+from ticklock.domain.limits import NO_LIMITS, Limits
 from ticklock.engine.courtesy import RECORD_SECONDS, REPORT_SECONDS, Courtesy
 from ticklock.engine.janitor import Janitor
 from ticklock.engine.lookup import Lookup
@@ -39,6 +40,7 @@ class LeaderSettings:
     prune_after: timedelta
     keep_audit: timedelta = timedelta(days=90)
     keep_job_logs: timedelta = timedelta(days=90)
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(slots=True)
@@ -120,6 +122,7 @@ class Leadership:
             epoch,
             self.settings.list_every,
             self.monotonic,
+            self.settings.limits,
         )
         observer = Observer(
             self.ledger,

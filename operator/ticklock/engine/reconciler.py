@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from ticklock.domain.errors import Refused
+from ticklock.domain.limits import NO_LIMITS, Limits, within
 from ticklock.domain.model import Declared, ObjectRef
 from ticklock.domain.parse import declared
 from ticklock.engine.unstaging import unstage_all
@@ -39,6 +40,7 @@ class Reconciler:
     epoch: int
     list_every: float
     monotonic: Callable[[], float] = time.monotonic
+    limits: Limits = NO_LIMITS
     pending: dict[str, Declared] = field(default_factory=dict)
     gone: dict[str, ObjectRef] = field(default_factory=dict)
     seen_at: dict[str, float] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class Reconciler:
     def submit(self, kind: str, body: Mapping[str, Any]) -> None:
         """Take one event of the watch. Called in the loop's thread; never raises on an odd object."""
         item = declared(body)
+        item = None if item is None else within(item, self.limits)
         if item is None:
             log.warning("object without an identity is ignored", event=kind)
             return

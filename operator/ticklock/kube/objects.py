@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ticklock.domain import names
+from ticklock.domain.limits import NO_LIMITS, Limits, within
 from ticklock.domain.model import Declared, ObjectRef
 from ticklock.domain.parse import declared
 from ticklock.kube.client import LAUNCHING, REPORTING, Content, K8sApi, Manner
@@ -18,8 +19,8 @@ from ticklock.ports import Objects, Standing, StatusAnswer
 class KubeObjects(Objects):
     """ScheduledJobs through `K8sApi`."""
 
-    def __init__(self, api: K8sApi) -> None:
-        self._api = api
+    def __init__(self, api: K8sApi, limits: Limits = NO_LIMITS) -> None:
+        self._api, self._limits = api, limits
 
     async def list_all(self) -> tuple[Sequence[Declared], str]:
         """Return every ScheduledJob that concerns us, paginated, and the list's resourceVersion."""
@@ -27,7 +28,8 @@ class KubeObjects(Objects):
         version = ""
         try:
             async for page in self._api.pages(self._api.everything(SCHEDULED_JOBS)):
-                found += [one for one in map(declared, map(mapping, items(page.get("items")))) if one is not None]
+                read = map(declared, map(mapping, items(page.get("items"))))
+                found += [within(one, self._limits) for one in read if one is not None]
                 version = text(mapping(page.get("metadata")).get("resourceVersion")) or version
         except ApiError as error:
             raise error.transient from error

@@ -96,6 +96,10 @@ class Settings(BaseModel):
         32, ge=1, le=512, description="Requests of a replica that launch or stage at a time."
     )
 
+    min_interval_seconds: int = Field(
+        1, ge=1, le=86_400, description="How far apart the ticks of a schedule must lie; closer ones are refused."
+    )
+
     # -- leading
     lease_duration_seconds: float = Field(15, ge=1, le=300, description="How long others respect a silent leader.")
     renew_deadline_seconds: float = Field(

@@ -114,6 +114,14 @@ def test_the_examples_are_in_order(file: Path, capsys: pytest.CaptureFixture[str
     assert main(["validate", str(file)]) == 0, capsys.readouterr().out
 
 
+def test_it_can_be_asked_with_the_limit_of_an_installation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "sjob.yaml"
+    file.write_text(GOOD.replace("30 2 * * *", "* * * * *"), encoding="utf-8")
+    assert main(["validate", str(file), "--min-interval", "60"]) == 0
+    assert main(["validate", str(file), "--min-interval", "61"]) == 1
+    assert "spec.schedule: ticks are 60 s apart" in capsys.readouterr().out
+
+
 def test_it_knows_the_fields_of_the_crd() -> None:
     crd = yaml.safe_load((ROOT / "crds" / "scheduledjobs.yaml").read_text(encoding="utf-8"))
     spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
