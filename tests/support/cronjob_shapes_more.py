@@ -103,7 +103,7 @@ MORE_SHAPES = [
         """,
     ),
     Shape(
-        "host network and DNS of its own",
+        "host network and names of its own",
         """
         schedule: "7 * * * *"
         jobTemplate:
@@ -120,7 +120,7 @@ MORE_SHAPES = [
         """,
     ),
     Shape(
-        "images from a registry of one's own",
+        "images from a registry",
         """
         schedule: "0 5 * * *"
         jobTemplate:
@@ -149,7 +149,7 @@ MORE_SHAPES = [
         """,
     ),
     Shape(
-        "projected tokens and the downward API",
+        "projected tokens and downward facts",
         """
         schedule: "*/10 * * * *"
         jobTemplate:
