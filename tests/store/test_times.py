@@ -70,6 +70,20 @@ async def test_an_edit_of_the_jitter_moves_what_is_planned(world: World) -> None
     assert {row.due_at - row.scheduled_time for row in rows} == {delay_of(item, 300)}
 
 
+async def test_a_tick_whose_jitter_an_edit_takes_away_is_due_at_the_edit(world: World) -> None:
+    item = jittered()
+    past = replace(item, created_at=item.created_at - seconds(40))
+    await world.store(past)
+    await world.plan(seconds(0))
+    later = edited(past)
+    assert later.rule is not None
+    await world.store(replace(later, rule=replace(later.rule, times=Times())))
+    rows = [row for row in await world.attempts(past) if row.scheduled_time <= past.created_at + seconds(30)]
+    assert len(rows) == 3
+    assert all(row.due_at >= past.created_at + seconds(40) for row in rows), "not late"
+    assert {state for state, _ in await world.verdicts(past)} == {"planned"}
+
+
 async def test_a_tick_within_its_jitter_is_not_late(world: World) -> None:
     item = jittered()
     past = replace(item, created_at=item.created_at - seconds(40))

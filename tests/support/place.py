@@ -95,7 +95,7 @@ class Planted:
         self.place = place
         self.name = str(body["metadata"]["name"])
         self.uid = str(body["metadata"]["uid"])
-        self.expression = str(body["spec"]["schedule"])
+        self.expression = str(body["spec"].get("schedule", ""))
         self.created = datetime.fromisoformat(body["metadata"]["creationTimestamp"]).astimezone(UTC)
 
     # ------------------------------------------------------------------------------------------------------- acting

@@ -37,10 +37,12 @@ _RESTAGE = sql("""
 UPDATE attempts
 SET stage = stage + 1, staged_uid = NULL, generation = :generation, priority = :priority, name_suffix = 0,
     reason = NULL, message = '', not_before = NULL, claimed_by = NULL, claimed_until = NULL,
-    due_at = CASE WHEN is_tick THEN scheduled_time + CAST(:delay AS interval) ELSE due_at END
+    due_at = CASE WHEN is_tick THEN greatest(scheduled_time + CAST(:delay AS interval), least(due_at, :now))
+                  ELSE due_at END
 WHERE cluster = :cluster AND (run_id, n) IN (SELECT * FROM unnest(CAST(:run_ids AS uuid[]), CAST(:ns AS int[])))
   AND state = 'planned'
 """)
+"""A tick whose new jitter is over already is due now, not late: it was not due before the edit."""
 
 
 async def store_edit(
@@ -88,7 +90,7 @@ async def _revise(connection: AsyncConnection, db: Database, item: Declared, now
     leftovers = await judge_planned(connection, db, item.ref, rows=rows, verdicts=verdicts)
     if kept:
         priority = int(item.rule.priority) if item.rule else 1
-        new = {"generation": item.generation, "priority": priority, "delay": declared_delay(item)}
+        new = {"generation": item.generation, "priority": priority, "delay": declared_delay(item), "now": now}
         await connection.execute(_RESTAGE, {**keyed(db, kept), **new})
     return leftovers
 

@@ -200,7 +200,8 @@ def _revise(tx: Tx, item: Declared) -> list[Leftover]:
                 "reason": None,
                 "message": "",
             }
-            due = row.scheduled_time + declared_delay(item) if row.is_tick else row.due_at
+            soonest = row.scheduled_time + declared_delay(item)
+            due = max(soonest, min(row.due_at, tx.now)) if row.is_tick else row.due_at
             spec: dict[str, Any] = {
                 "generation": item.generation,
                 "priority": priority,
