@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -50,7 +51,7 @@ def soak(folders: Sequence[Path]) -> Iterator[Sheet]:
         ("schedules, the recreated ones again", f"{len(case.lives):,}"),
         ("ticks and triggers owed", f"{found.owed:,}"),
         ("runs started", f"{found.started:,}"),
-        ("faults", f"{len(faults):,}, of {len({one.name for one in faults})} kinds"),
+        ("faults of machines and links", f"{len(faults):,}, of {len({one.name for one in faults})} kinds"),
         ("started twice", f"{found.doubled:,}"),
         ("lost without a word", f"{found.lost:,}"),
         ("owed, not started, and told why", f"{found.missed - found.lost:,}"),
@@ -124,7 +125,9 @@ def _broken(judgement: Judgement) -> list[Finding]:
 
 
 def _measured(history: History) -> Measured:
-    return Measured(_day(history), history.meta.command)
+    """Note the day and the command, without the folder that it wrote to: that is of one machine."""
+    command = re.sub(r" --out[ =]\S+", "", history.meta.command)
+    return Measured(_day(history), command)
 
 
 def _day(history: History) -> str:

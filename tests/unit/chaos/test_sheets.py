@@ -42,9 +42,21 @@ def test_a_soak_tells_what_was_owed_and_what_each_fault_did(tmp_path: Path) -> N
     amount, kinds = sheets.soak([kept(tmp_path / "one", story(faulty))])
     figures = {row[0]: row[1] for row in amount.rows}
     assert (figures["ticks and triggers owed"], figures["runs started"]) == ("31", "31")
-    assert (figures["started twice"], figures["lost without a word"], figures["faults"]) == ("0", "0", "1, of 1 kinds")
+    assert (figures["started twice"], figures["lost without a word"], figures["faults of machines and links"]) == (
+        "0",
+        "0",
+        "1, of 1 kinds",
+    )
     assert figures["ended as Completed, JobCompleted"] == "31"
     assert [row[:2] for row in kinds.rows] == [("database-killed", "1")]
+
+
+def test_the_command_is_told_without_a_folder_of_one_machine(tmp_path: Path) -> None:
+    history = story(faulty)
+    command = "python -m tests.chaos --seed 1 --out /somewhere --seconds 9"
+    told = replace(history, meta=replace(history.meta, command=command))
+    amount, _ = sheets.soak([kept(tmp_path / "one", told)])
+    assert amount.measured.command == "python -m tests.chaos --seed 1 --seconds 9"
 
 
 @pytest.mark.parametrize(
