@@ -29,7 +29,8 @@ async def spoil_deleted(world: World, item: Declared) -> None:
 
 
 async def spoil_superseded(world: World, item: Declared) -> None:
-    await world.sql("UPDATE attempts SET scheduled_time = scheduled_time - CAST(:late AS interval)", late=LATE)
+    for moved in ("scheduled_time", "due_at"):
+        await world.sql(f"UPDATE attempts SET {moved} = {moved} - CAST(:late AS interval)", late=LATE)  # noqa: S608 - ours
     await world.sql("UPDATE schedule_state SET last_launched_tick = now() WHERE uid = :uid", uid=item.ref.uid)
 
 
