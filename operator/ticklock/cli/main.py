@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +11,11 @@ from ticklock.cli.arguments import OneLineParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+_SERVES = "controller"
+"""The command that talks to sockets: of one that breaks there it tells itself."""
+_NOBODY_READS = 141
+"""128 + SIGPIPE: what a shell shows of others whose reader has gone."""
 
 
 class Command(NamedTuple):
@@ -40,13 +46,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in COMMANDS:
         run: Callable[[Sequence[str]], int] = import_module(COMMANDS[arguments[0]].module).run
-        return run(arguments[1:])
+        return run(arguments[1:]) if arguments[0] == _SERVES else _printed(run, arguments[1:])
     parser = _parser()
     if not arguments:
         parser.print_help(sys.stderr)
         return 2
     parser.parse_args(arguments)
     return 2
+
+
+def _printed(run: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """Run what prints its answer; end quietly where nobody reads on, as `head` does."""
+    try:
+        code = run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it ends
+        return _NOBODY_READS
+    return code
 
 
 def _parser() -> OneLineParser:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,6 @@ from ticklock.cli.main import COMMANDS, main
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -24,6 +26,15 @@ def test_help_lists_every_command(flag: str, capsys: pytest.CaptureFixture[str])
     assert exit_.value.code == 0
     printed = capsys.readouterr().out
     assert all(f"\n    {name}" in printed for name in COMMANDS)
+
+
+def test_whoever_does_not_read_gets_no_traceback() -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [str(Path(sys.executable).with_name("ticklock")), "crd"]
+    done = subprocess.run(command, stdout=writes, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_without_a_command_the_help_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
