@@ -11,6 +11,8 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -22,6 +24,8 @@ from ticklock.kube.client import USER_AGENT
 from ticklock.kube.config import Access
 from ticklock.kube.view import mapping
 
+POLITE_SECONDS = 2.0
+"""For kopf to stop when asked. While it still reads what the server offers it hears nothing, and is cancelled then."""
 JOIN_SECONDS = 5.0
 RELOGIN_SECONDS = 1.0
 _POLL_SECONDS = 0.25
@@ -43,6 +47,7 @@ class KopfFront:
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._logins = 0
+        self._cancel: Callable[[], object] | None = None
 
     async def run(self) -> None:
         """Run until cancelled. Raises Transient where kopf ended by itself, RuntimeError where it cannot be stopped."""
@@ -73,6 +78,10 @@ class KopfFront:
         """Stop kopf and join its thread. Raises RuntimeError after five seconds: then only the process's end helps."""
         self._stop.set()
         if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, POLITE_SECONDS)
+            if self._cancel is not None and self._thread.is_alive():
+                with suppress(RuntimeError):  # its loop has just ended
+                    self._cancel()
             await asyncio.to_thread(self._thread.join, JOIN_SECONDS)
             if self._thread.is_alive():
                 raise RuntimeError("the kopf front end does not stop")
@@ -84,6 +93,8 @@ class KopfFront:
             self._error = error
 
     async def _operate(self) -> None:
+        if (task := asyncio.current_task()) is not None:
+            self._cancel = partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel)
         await kopf.operator(
             registry=self._registry(),
             settings=_settings(),
