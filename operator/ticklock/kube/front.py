@@ -75,7 +75,10 @@ class KopfFront:
         raise Transient(f"the kopf front end ended by itself: {self._error or 'no error was given'}")
 
     async def stop(self) -> None:
-        """Stop kopf and join its thread. Raises RuntimeError after five seconds: then only the process's end helps."""
+        """Ask kopf to stop, then cancel it, and join its thread.
+
+        Raises RuntimeError seven seconds after the request: then only the process's end helps.
+        """
         self._stop.set()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, POLITE_SECONDS)
