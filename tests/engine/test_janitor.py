@@ -63,6 +63,34 @@ CASES = [
         ["to be released again"],
         id="it was released, and etcd brought it back with our finalizer",
     ),
+    pytest.param(
+        job(suspended=False, started_at=NOON),
+        row(state=AttemptState.STOPPED, job_uid=UID, released=True),
+        False,
+        ["deleted", "to be released again"],
+        id="it was deleted while it ran, and etcd brought it back as if it had not been",
+    ),
+    pytest.param(
+        job(suspended=False, started_at=NOON),
+        row(state=AttemptState.STOPPED, job_uid=UID),
+        False,
+        ["deleted"],
+        id="etcd brought it back before it was released at all: its release comes anyway",
+    ),
+    pytest.param(
+        job(suspended=False, started_at=NOON, deleting=True),
+        row(state=AttemptState.STOPPED, job_uid=UID, released=True),
+        False,
+        ["to be released again"],
+        id="it was deleted, and etcd brought it back on its way out",
+    ),
+    pytest.param(
+        job(**ENDED),
+        row(state=AttemptState.STOPPED, job_uid=UID, released=True),
+        False,
+        ["to be released again"],
+        id="it was deleted as it ended, and etcd brought its end back",
+    ),
     pytest.param(job(suspended=False, started_at=NOON), None, True, ["rebuilt"], id="it runs and has no row"),
 ]
 

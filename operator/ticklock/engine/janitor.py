@@ -106,6 +106,8 @@ class Janitor:
         if not contradict(job, row):
             return
         try:
+            if runs_again(job, row):
+                await self.jobs.delete(job, only_if_unchanged=False)
             if held_again(job, row):
                 await self.ledger.release_again(key, job.uid)
             elif started(job, row.job_uid if row else None):
@@ -172,7 +174,7 @@ class Janitor:
 
 def contradict(job: JobView, row: RowView | None) -> bool:
     """Tell whether a Job and its row cannot both be right, so that something must be done about it."""
-    if held_again(job, row) or started(job, row.job_uid if row else None):
+    if held_again(job, row) or runs_again(job, row) or started(job, row.job_uid if row else None):
         return True
     if not job.suspended:
         return row is not None and row.job_uid == job.uid and row.state.is_open and ending_of(job) is not None
@@ -186,6 +188,15 @@ def contradict(job: JobView, row: RowView | None) -> bool:
 def held_again(job: JobView, row: RowView | None) -> bool:
     """Tell whether our finalizer is on a Job that was released: the cluster was set back to before."""
     return row is not None and row.released and row.job_uid == job.uid and job.held
+
+
+def runs_again(job: JobView, row: RowView | None) -> bool:
+    """Tell whether a Job that was deleted, and recorded as stopped by that, stands as if nobody had deleted it.
+
+    Under Replace its successor may be at work by now; nobody who had it deleted expects it to go on.
+    """
+    stopped = row is not None and row.state is AttemptState.STOPPED and row.job_uid == job.uid
+    return stopped and not job.suspended and job.finished is None and not job.deleting
 
 
 def _lost(item: Expected) -> Ending:

@@ -34,9 +34,14 @@ def _completed(run: Run) -> str | None:
 def _not_completed(run: Run) -> str | None:
     """Whatever else is said of a run whose Job was seen complete, except that nobody knows, is false.
 
-    A Job that completes while it is on its way out had ended before: what stood there then was right.
+    A Job that completes after it was on its way out had ended before: what stood there then was right. It may even
+    be whole again by then: a restore of etcd takes its deletion back.
     """
-    seen = [end.finished for job in run.let_go if (end := job.finished) is not None and not end.deleting]
+    seen = [
+        end.finished
+        for job in run.let_go
+        if (end := job.finished) is not None and not ((out := job.leaving) is not None and out.at <= end.at)
+    ]
     if run.state in {"Failed", "Stopped"} and "Complete" in seen:
         return f"is {run.state}, {run.reason}, but its Job was seen to complete"
     if run.reason == "JobFailed" and run.pods and all(pod.succeeded for pod in run.pods) and "Failed" not in seen:

@@ -86,6 +86,18 @@ def _replaced_as_it_ended(story: Story) -> None:
     story.tick(110, lag=1.6)
 
 
+def _replaced_and_back(story: Story) -> None:
+    """etcd is set back to before a Job was deleted for the next run: it stands there again, runs on and completes."""
+    story.retell(REPLACE)
+    story.tick(100, lasts=10.0, state="Stopped", reason="Replaced", finished=None)
+    run = story.of(100)
+    story.entries.append(story.job(run, START + 110.15, deleting=True))
+    story.tick(110, lag=1.6)
+    story.fault(112, 114, "etcd-restored", Target.ETCD, lost_objects=True)
+    story.entries.append(story.job(run, START + 114.0))
+    story.entries.append(story.job(run, START + 115.0, finished="Complete"))
+
+
 def _hasty(story: Story) -> None:
     story.retell(HASTY)
     story.fault(95, 120, "database-killed", Target.DATABASE)
@@ -297,6 +309,7 @@ BORNE = [
     pytest.param(_blocked, None, id="under Forbid the latest tick waits, and those before are skipped"),
     pytest.param(_replaced, None, id="under Replace a run is stopped, and the next one waits for its end"),
     pytest.param(_replaced_as_it_ended, None, id="under Replace a run is stopped in the moment in which it completes"),
+    pytest.param(_replaced_and_back, None, id="under Replace a run is stopped, and etcd brings its Job back"),
     pytest.param(_suspended, "schedule", id="a suspension, and a tick on its edge that ran"),
     pytest.param(
         lambda s: (_suspended(s), s.verdict(100, "Skipped", "ScheduleSuspended")),
