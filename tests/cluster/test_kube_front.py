@@ -1,8 +1,10 @@
 """kopf in its thread, on a real API server."""
 
+import asyncio
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from tests.support.bad_manifests import valid_manifest
 from tests.support.crd import collection, install
 from tests.support.waiting import eventually
 from ticklock.domain.errors import Transient
-from ticklock.kube.config import connect
+from ticklock.kube.config import Access, Rereading, connect
 from ticklock.kube.front import KopfFront
 from tools.devcluster.controlplane import ControlPlane
 
@@ -78,6 +80,33 @@ async def test_it_stops_and_starts_again_and_leaves_no_thread(control_plane: Con
         assert heard.next_of(namespace)[1]["metadata"]["name"] == "report"
         await front.stop()
         assert "kopf" not in {thread.name for thread in threading.enumerate()}
+
+
+@asynccontextmanager
+async def silent() -> AsyncIterator[tuple[Access, asyncio.Event]]:
+    """A server that takes every request and answers none, as one does that is paused; and whether it was asked."""
+    asked = asyncio.Event()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4096):
+            asked.set()
+        writer.close()
+
+    server = await asyncio.start_server(hear, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    async with server:
+        yield Access(f"http://{host}:{port}", None, Rereading(lambda: None)), asked
+
+
+async def test_it_stops_while_it_still_asks_what_the_server_offers() -> None:
+    async with silent() as (access, asked):
+        front = KopfFront(access, Heard().submit)
+        front.start()
+        await asyncio.wait_for(asked.wait(), 10)
+        await front.stop()
+        assert "kopf" not in {thread.name for thread in threading.enumerate()}
+        # kopf by itself waits five seconds for its answer, and on a busy machine for longer than anybody joins it.
+        assert isinstance(front._error, asyncio.CancelledError)
 
 
 async def test_one_that_ends_by_itself_says_so(control_plane: ControlPlane) -> None:
