@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.accounting import every_tick_once
+from tests.support.place import RARELY
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("leading", [pytest.param(True, id="the leader"), pytest.param(False, id="the other")])
 def test_a_replica_told_to_stop_leaves_nothing_behind(stack: Stack, place: Place, leading: bool) -> None:  # noqa: FBT001
     schedules = [place.plant(f"going-on-{number}", f"@every {2 + number % 3}s") for number in range(9)]
+    asleep = place.plant("nothing-happens-to-it", RARELY)
     schedules[-1].wait_launched()
     leaver = stack.leader() if leading else stack.other()
     holder = stack.installation.holder()
@@ -28,6 +30,9 @@ def test_a_replica_told_to_stop_leaves_nothing_behind(stack: Stack, place: Place
     assert took < 25, f"it took {took:.1f} s"
     if leading:
         stack.installation.wait_leader(other_than=holder, seconds=3)
+        standing = {"namespace": place.namespace, "name": asleep.name}
+        series = "ticklock_next_schedule_timestamp_seconds"
+        eventually(lambda: stack.leader().metrics().value(series, **standing) > 0, what="its successor tells of all")
     assert left not in stack.rows.pod_ids().get(leaver.pod, set()), "its heartbeat is still there"
     claims = stack.rows.all("SELECT run_id FROM attempts WHERE claimed_by::text = %(left)s", left=left)
     assert not claims, "it has kept claims"

@@ -23,6 +23,8 @@ class Meter:
 
     def forget(self, namespace: str, name: str) -> None: ...
 
+    def retire(self) -> None: ...
+
 
 def loop_of(*outcomes: float | Exception) -> tuple[Loop, Meter, Stop]:
     """Return a loop whose step has these outcomes, and then asks to stop."""

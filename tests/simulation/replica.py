@@ -64,6 +64,8 @@ class NoMeter:
 
     def touch(self, name: str, /, **labels: str) -> None: ...
 
+    def retire(self) -> None: ...
+
 
 class Hints:
     """Hints within one process; those from other replicas are lost, as NOTIFY may be."""

@@ -266,6 +266,22 @@ async def test_a_record_is_released_only_after_the_status_shows_it(both: World) 
     assert list(await both.ledger.releases(both.epoch, limit=10)) == []
 
 
+async def test_a_new_leader_is_told_the_times_of_every_schedule_that_stands(both: World) -> None:
+    ran, fresh, gone = (declared(expression="@every 9s", name=name) for name in ("ran", "fresh", "gone"))
+    await both.store(ran)
+    await both.plan()
+    bound = await both.run_first()
+    await both.ledger.record([ending(bound)])
+    await both.store(fresh, gone)
+    await both.ledger.reconcile(both.epoch, [], [gone.ref])
+    told = {one.ref.name: one for one in await both.ledger.schedule_times(both.epoch)}
+    assert set(told) == {"ran", "fresh"}
+    assert (told["ran"].witness, told["fresh"].witness) == (bound.scheduled_time, None)
+    assert (told["ran"].last_success is None, told["fresh"].last_success) == (False, None)
+    assert told["ran"].next_time is not None
+    assert told["ran"].next_time > bound.scheduled_time
+
+
 async def test_released_jobs_beyond_the_history_limit_are_surplus(both: World) -> None:
     await both.store(declared(expression="@every 3s", keep_successful=1))
     await both.plan()

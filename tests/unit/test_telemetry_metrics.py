@@ -137,6 +137,17 @@ def test_all_series_of_an_object_that_is_gone_go_and_no_others(meter: Prometheus
     assert [one.labels["name"] for one in shown] == ["stays"] * len(per_object)
 
 
+def test_gauges_of_objects_go_with_the_term_and_counters_stay(meter: PrometheusMeter) -> None:
+    labels = {"namespace": "a", "name": "x"}
+    meter.count("runs_total", **labels, **RUN)
+    meter.gauge("next_schedule_timestamp_seconds", 5, **labels)
+    meter.gauge("objects", 1)
+    meter.retire()
+    assert values(meter, "runs_total") == {("a", "x", "Completed", "JobCompleted"): 1.0}
+    assert not samples(meter, "next_schedule_timestamp_seconds")
+    assert values(meter, "objects") == {(): 1.0}
+
+
 def test_with_the_switch_no_label_tells_objects_apart() -> None:
     meter = PrometheusMeter(version="1", by_object=False, strict=True)
     for name in ("x", "y"):

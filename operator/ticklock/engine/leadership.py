@@ -106,6 +106,7 @@ class Leadership:
         finally:
             self.leading, self.reconciler = False, None
             self.meter.gauge("leader", 0)
+            self.meter.retire()
             log.info("term ends", epoch=epoch)
 
     async def _duties(self, epoch: int, stop: Stop) -> None:

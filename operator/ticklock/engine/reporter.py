@@ -17,7 +17,18 @@ from ticklock.domain.errors import Conflict, Refused, Transient
 from ticklock.engine.courtesy import Courtesy
 from ticklock.engine.status import build_status, unchanged
 from ticklock.failpoints import failpoint
-from ticklock.ports import Events, Jobs, Ledger, Meter, ObjectEvent, Objects, Release, Report, StatusAnswer
+from ticklock.ports import (
+    Events,
+    Jobs,
+    Ledger,
+    Meter,
+    ObjectEvent,
+    Objects,
+    Release,
+    Report,
+    ScheduleTimes,
+    StatusAnswer,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +55,8 @@ class Reporter:
     slots: asyncio.Semaphore
     pause: float
     courtesy: Courtesy
+    told: bool = False
+    """Whether the metrics tell every object. Those of a term before went with its leader."""
     last: dict[str, StatusAnswer] = field(default_factory=dict)
     """The status each object was seen with last, to save a read before a write."""
 
@@ -51,6 +64,8 @@ class Reporter:
         """Write the statuses that are behind."""
         if self.courtesy.waits():
             return _HOLD_PAUSE
+        if not self.told:
+            await self._tell_all()
         reports = await self.ledger.reports(self.epoch, limit=_BATCH)
         written = await self._each(self._report, reports)
         await self.ledger.reported(self.epoch, [item for item in written if item is not None])
@@ -78,6 +93,11 @@ class Reporter:
             if event is not None:
                 self._count(event)
         return 0.0 if len(events) == _BATCH else max(self.pause, _UNHURRIED)
+
+    async def _tell_all(self) -> None:
+        for times in await self.ledger.schedule_times(self.epoch):
+            self._meter(times)
+        self.told = True
 
     def _count(self, event: ObjectEvent) -> None:
         self.meter.count("events_posted_total")
@@ -129,7 +149,7 @@ class Reporter:
             return True
         raise Conflict("the object changes faster than its status can be written")
 
-    def _meter(self, report: Report) -> None:
+    def _meter(self, report: Report | ScheduleTimes) -> None:
         labels = {"namespace": report.ref.namespace, "name": report.ref.name}
         if report.last_success is not None:
             self.meter.gauge("last_success_timestamp_seconds", report.last_success.timestamp(), **labels)

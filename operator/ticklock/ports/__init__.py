@@ -33,6 +33,7 @@ from ticklock.ports.facts import (
     Release,
     Report,
     RowView,
+    ScheduleTimes,
     StageClaim,
     StageOrder,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "Remains",
     "Report",
     "RowView",
+    "ScheduleTimes",
     "StageClaim",
     "StageOrder",
     "Standing",

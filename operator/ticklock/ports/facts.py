@@ -225,6 +225,16 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleTimes:
+    """What the metrics tell of one schedule, all of which a Report holds too."""
+
+    ref: ObjectRef
+    next_time: datetime | None
+    witness: datetime | None
+    last_success: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """A recorded attempt whose outcome is witnessed: our finalizer may come off."""
 

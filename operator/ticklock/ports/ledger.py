@@ -25,6 +25,7 @@ from ticklock.ports.facts import (
     Release,
     Report,
     RowView,
+    ScheduleTimes,
     StageClaim,
     StageOrder,
 )
@@ -107,6 +108,9 @@ class Ledger(Protocol):
 
     async def reports(self, epoch: int, *, limit: int) -> Sequence[Report]:
         """Return schedules whose status is older than the ledger."""
+
+    async def schedule_times(self, epoch: int) -> Sequence[ScheduleTimes]:
+        """Return every schedule that is not a tombstone, as the metrics tell it."""
 
     async def reported(self, epoch: int, written: Sequence[tuple[Report, bool]]) -> None:
         """Note what was written; False: the object is gone."""

@@ -20,6 +20,9 @@ class Meter(Protocol):
     def forget(self, namespace: str, name: str) -> None:
         """Drop what was counted of one ScheduledJob by its name: it is gone."""
 
+    def retire(self) -> None:
+        """Drop the gauges of all ScheduledJobs: another replica tells them from now on. What was counted stays."""
+
     def touch(self, name: str, /, **labels: str) -> None:
         """Set a gauge to the present time."""
 

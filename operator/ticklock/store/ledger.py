@@ -26,6 +26,7 @@ from ticklock.ports import (
     Release,
     Report,
     RowView,
+    ScheduleTimes,
     StageClaim,
     StageOrder,
     Standing,
@@ -139,6 +140,9 @@ class PostgresLedger:
 
     async def reports(self, epoch: int, *, limit: int) -> Sequence[Report]:
         return await reporting.reports(self.db, epoch, limit=limit)
+
+    async def schedule_times(self, epoch: int) -> Sequence[ScheduleTimes]:
+        return await reporting.schedule_times(self.db, epoch)
 
     async def reported(self, epoch: int, written: Sequence[tuple[Report, bool]]) -> None:
         await reporting.reported(self.db, epoch, written)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ticklock.domain.model import AttemptKey, JobUid, ObjectRef, RunState
 from ticklock.domain.reasons import Reason
-from ticklock.ports import ActiveJob, LastRun, ObjectEvent, Release, Report
+from ticklock.ports import ActiveJob, LastRun, ObjectEvent, Release, Report, ScheduleTimes
 from ticklock.store.rowlocks import keyed, lock_schedules, lock_states
 from ticklock.store.session import Database, sql
 from ticklock.store.terms import fence
@@ -56,6 +56,17 @@ LEFT JOIN LATERAL (
 LEFT JOIN {_LAST_RUN.format(states="r.state <> 'Pending'")} lr ON true
 LEFT JOIN {_LAST_RUN.format(states="r.state NOT IN ('Pending', 'Running', 'Skipped')")} le ON true
 """)  # noqa: S608 - constants of this module
+
+_TIMES = sql("""
+SELECT s.namespace, s.name, s.uid, st.last_launched_tick, st.last_success,
+       coalesce(p.next_planned, st.next_tick) AS next
+FROM schedule_state st JOIN schedules s ON s.cluster = st.cluster AND s.uid = st.uid AND s.deleted_at IS NULL
+LEFT JOIN LATERAL (
+  SELECT min(scheduled_time) AS next_planned FROM attempts
+  WHERE cluster = st.cluster AND schedule_uid = st.uid AND state = 'planned' AND is_tick AND due_at > clock_timestamp()
+) p ON true
+WHERE st.cluster = :cluster
+""")
 
 _REPORTED = sql("""
 UPDATE schedule_state st
@@ -169,6 +180,19 @@ def _last_run(found: dict[str, Any] | None) -> LastRun | None:
 def parse_time(value: str | None) -> datetime | None:
     """Return a time that PostgreSQL wrote into JSON."""
     return None if value is None else datetime.fromisoformat(value).astimezone(UTC)
+
+
+async def schedule_times(db: Database, epoch: int) -> list[ScheduleTimes]:
+    """Return every schedule that is not a tombstone, for a new leader's metrics."""
+    async with db.transaction() as connection:
+        await fence(connection, db, epoch)
+        result = await connection.execute(_TIMES, {"cluster": db.cluster})
+        return [
+            ScheduleTimes(
+                ObjectRef(row.namespace, row.name, row.uid), row.next, row.last_launched_tick, row.last_success
+            )
+            for row in result
+        ]
 
 
 async def reported(db: Database, epoch: int, written: Sequence[tuple[Report, bool]]) -> None:

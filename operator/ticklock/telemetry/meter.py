@@ -94,6 +94,12 @@ class PrometheusMeter:
         for series in self._by_object.values():
             series.forget((namespace, name))
 
+    def retire(self) -> None:
+        """Drop the gauges of all objects; counters stay, they are this replica's own."""
+        for name, series in self._by_object.items():
+            if METRICS[name].kind is Kind.GAUGE:
+                series.clear()
+
     def expose(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry) + "".join(map(str, self._by_object.values())).encode()
@@ -132,6 +138,9 @@ class _ObjectSeries:
 
     def forget(self, item: Labels) -> None:
         self._values.pop(item, None)
+
+    def clear(self) -> None:
+        self._values.clear()
 
     def __str__(self) -> str:
         """Return the text format. Each dictionary is copied before it is walked, as another thread may change it."""

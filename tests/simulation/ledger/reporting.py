@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.simulation.ledger.candidates import ACTIVE
@@ -12,7 +12,7 @@ from tests.simulation.ledger.chronicle import Tx
 from tests.simulation.ledger.closures import told
 from tests.simulation.ledger.rows import AttemptRow, RunRow
 from ticklock.domain.model import AttemptKey, AttemptState, JobUid, RunState, ScheduleUid
-from ticklock.ports import ActiveJob, LastRun, ObjectEvent, Release, Report
+from ticklock.ports import ActiveJob, LastRun, ObjectEvent, Release, Report, ScheduleTimes
 
 _ONE_SECOND = timedelta(seconds=1)
 _NOT_BEGUN = frozenset({RunState.PENDING})
@@ -34,11 +34,6 @@ def reports(tx: Tx, epoch: int, *, limit: int) -> list[Report]:
 def _report(tx: Tx, uid: ScheduleUid) -> Report:
     schedule, state = tx.book.schedules[uid], tx.book.states[uid]
     closure = told(tx)
-    planned = [
-        row.scheduled_time
-        for row in tx.book.attempts.of(uid)
-        if row.state is AttemptState.PLANNED and row.is_tick and row.due_at > tx.now
-    ]
     active = sorted(
         (row for row in tx.book.attempts.of(uid) if row.state in ACTIVE),
         key=lambda row: row.scheduled_time,
@@ -56,7 +51,7 @@ def _report(tx: Tx, uid: ScheduleUid) -> Report:
         suspended=schedule.suspend,
         problem_reason=schedule.problem_reason,
         problem_message=schedule.problem_message,
-        next_time=min(planned, default=None) or state.next_tick,
+        next_time=_next_time(tx, uid),
         witness=state.last_launched_tick,
         last_success=state.last_success,
         last_trigger=state.last_trigger,
@@ -68,6 +63,26 @@ def _report(tx: Tx, uid: ScheduleUid) -> Report:
         closed_reason=closure.reason if closure else None,
         closed_message=f"nothing is launched since {closure.closed_at:%FT%TZ}: {closure.cause}" if closure else "",
     )
+
+
+def _next_time(tx: Tx, uid: ScheduleUid) -> datetime | None:
+    planned = [
+        row.scheduled_time
+        for row in tx.book.attempts.of(uid)
+        if row.state is AttemptState.PLANNED and row.is_tick and row.due_at > tx.now
+    ]
+    return min(planned, default=None) or tx.book.states[uid].next_tick
+
+
+def schedule_times(tx: Tx, epoch: int) -> list[ScheduleTimes]:
+    tx.fence(epoch)
+    alive = [(uid, row.ref) for uid, row in tx.book.schedules.rows.items() if row.deleted_at is None]
+    return [
+        ScheduleTimes(
+            ref, _next_time(tx, uid), tx.book.states[uid].last_launched_tick, tx.book.states[uid].last_success
+        )
+        for uid, ref in alive
+    ]
 
 
 def _last_run(tx: Tx, uid: str, without: frozenset[RunState]) -> LastRun | None:

@@ -43,6 +43,7 @@ from ticklock.ports import (
     Release,
     Report,
     RowView,
+    ScheduleTimes,
     StageClaim,
     StageOrder,
     Standing,
@@ -204,6 +205,9 @@ class SimLedger:
 
     async def reports(self, epoch: int, *, limit: int) -> Sequence[Report]:
         return await self._do("reports", lambda tx: reporting.reports(tx, epoch, limit=limit))
+
+    async def schedule_times(self, epoch: int) -> Sequence[ScheduleTimes]:
+        return await self._do("schedule_times", lambda tx: reporting.schedule_times(tx, epoch))
 
     async def reported(self, epoch: int, written: Sequence[tuple[Report, bool]]) -> None:
         if written:
