@@ -5,9 +5,12 @@ import pytest
 from tests.simulation.crew import Crew
 from tests.simulation.sabotage import SABOTAGES
 
-_SEEDS = range(160)
+_SEEDS = range(1000)
+"""The search ends with the first seed that fails. Of the guard that is needed least often, one seed in 160 tells, and
+any change of the program deals the seeds anew: a thousand find it 499 times of 500."""
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("guard", sorted(SABOTAGES))
 def test_without_this_guard_some_seed_fails(crew: Crew, guard: str) -> None:
     outcome = crew.first_failure(_SEEDS, guard)
