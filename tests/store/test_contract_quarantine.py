@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.store.makers import declared, finished, job, key_of, seconds, started
+from tests.store.makers import declared, finished, job, key_of, now, seconds, started
 from tests.store.world import TTL, World, ending, lift, with_job
 from ticklock.domain.errors import Superseded, Transient, Unready
 from ticklock.domain.model import AttemptState, ConcurrencyPolicy, JobUid
@@ -138,6 +138,30 @@ async def test_a_bound_run_without_its_job_is_unknown_after_a_quarantine(both: W
     await lift(both, [], [item])
     assert (await both.verdicts())[0] == ("Unknown", "JobVanished")
     assert await both.locks() == {"sched": True}
+
+
+async def test_an_object_whose_row_was_lost_whole_is_no_tombstone_for_its_jobs(both: World) -> None:
+    item = declared(expression="@every 3s", created_at=now().replace(microsecond=0) - seconds(20))
+    tick = item.created_at + seconds(9)
+    assert await both.ledger.rebuild_launched(started(job(both.cluster, item, tick)))
+    await both.lose_incarnation()
+    await lift(both, [finished(job(both.cluster, item, tick))], [item])
+    assert (await both.attempt(key_of(both.cluster, item, tick))).state == "Completed"
+    assert list(await both.ledger.releases(both.epoch, limit=10)) == [], "its status does not bear witness yet"
+    await both.plan(seconds(0))
+    ticks = {row.scheduled_time for row in await both.attempts()}
+    assert ticks >= {item.created_at + seconds(3 * i) for i in range(1, 7)}, "a tick before the Job was found is lost"
+    (report,) = await both.ledger.reports(both.epoch, limit=10)
+    await both.ledger.reported(both.epoch, [(report, True)])
+    assert len(await both.ledger.releases(both.epoch, limit=10)) == 1
+
+
+async def test_a_job_of_an_object_that_is_gone_is_released_without_a_witness(both: World) -> None:
+    item = declared(expression="@every 3s")
+    view = job(both.cluster, item, item.created_at + seconds(3))
+    await both.lose_incarnation()
+    await lift(both, [finished(view)], [])
+    assert len(await both.ledger.releases(both.epoch, limit=10)) == 1
 
 
 async def test_a_job_that_contradicts_itself_is_not_believed(both: World) -> None:

@@ -70,7 +70,9 @@ _READ_ALL_AGAIN = sql("UPDATE schedules SET generation = 0 WHERE cluster = :clus
 
 _LIVE = sql("SELECT uid, namespace, name FROM schedules WHERE cluster = :cluster AND deleted_at IS NULL ORDER BY uid")
 
-_SCHEDULES = sql("SELECT uid FROM schedules WHERE cluster = :cluster")
+_SCHEDULES = sql("""
+SELECT uid, deleted_at IS NOT NULL AND generation = 0 AS owner_unknown FROM schedules WHERE cluster = :cluster
+""")
 
 
 async def note_resource_version(db: Database, epoch: int, version: int) -> bool:
@@ -159,10 +161,11 @@ async def _lock_all(
     connection: AsyncConnection, db: Database, jobs: Sequence[JobView], *, objects: Sequence[Declared], now: datetime
 ) -> None:
     """Store the objects and owners that the ledger does not know, then hold every schedule: nobody records now."""
-    known = {uid for (uid,) in await connection.execute(_SCHEDULES, {"cluster": db.cluster})}
+    rows = list(await connection.execute(_SCHEDULES, {"cluster": db.cluster}))
+    known = {row.uid for row in rows if not row.owner_unknown}
     news = [item for item in objects if item.ref.uid not in known and not item.deleting]
     dead = await namesakes(connection, db, news)
-    await lock_specs(connection, db, known)
+    await lock_specs(connection, db, [row.uid for row in rows])
     for ref in dead:
         await bury(connection, db, ref)
     await store_new(connection, db, news, now)

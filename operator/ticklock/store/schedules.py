@@ -30,7 +30,9 @@ SELECT s.uid, s.namespace, s.name, s.generation, s.deleted_at, s.created_at, s.e
        greatest(st.cursor, st.pruned_through) AS cursor, st.pruned_through
 FROM schedules s JOIN schedule_state st ON st.cluster = s.cluster AND st.uid = s.uid
 WHERE s.cluster = :cluster AND s.uid = ANY(CAST(:uids AS text[]))
+  AND NOT (s.deleted_at IS NOT NULL AND s.generation = 0)
 """)
+"""Without the rows made for Jobs whose owner was not known: an object that turns up after all is stored as new."""
 
 _NAMESAKES = sql("""
 SELECT s.uid, s.namespace, s.name FROM schedules s
@@ -103,7 +105,7 @@ def _differs(item: Declared, row: dict[str, Any] | None) -> bool:
     if row is None:
         return not item.deleting
     if row["deleted_at"] is not None:
-        return row["generation"] == 0 and not item.deleting  # made for a Job whose owner was not known yet
+        return False
     return (
         item.deleting
         or _edited(item, row)

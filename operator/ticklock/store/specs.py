@@ -24,18 +24,18 @@ FRESH = timedelta(seconds=60)
 
 _UPSERT = sql("""
 INSERT INTO schedules (cluster, uid, namespace, name, generation, created_at, effective_at, expression, time_zone,
-    suspend,
-                       concurrency, starting_deadline_seconds, keep_successful, keep_failed, queue_name, priority,
-                       job_template, problem_reason, problem_message, launch_policy, times)
+                       suspend, concurrency, starting_deadline_seconds, keep_successful, keep_failed, queue_name,
+                       priority, job_template, problem_reason, problem_message, launch_policy, times)
 VALUES (:cluster, :uid, :namespace, :name, :generation, :created_at, :now, :expression, :time_zone, :suspend,
         :concurrency, :starting_deadline_seconds, :keep_successful, :keep_failed, :queue_name, :priority,
         CAST(:job_template AS jsonb), :problem_reason, :problem_message, :launch_policy,
         CAST(:times AS jsonb))
 ON CONFLICT (cluster, uid) DO UPDATE SET
-  generation = excluded.generation, effective_at = excluded.effective_at, expression = excluded.expression,
-  time_zone = excluded.time_zone, suspend = excluded.suspend, concurrency = excluded.concurrency,
-  starting_deadline_seconds = excluded.starting_deadline_seconds, keep_successful = excluded.keep_successful,
-  keep_failed = excluded.keep_failed, queue_name = excluded.queue_name, priority = excluded.priority,
+  created_at = excluded.created_at, generation = excluded.generation, effective_at = excluded.effective_at,
+  expression = excluded.expression, time_zone = excluded.time_zone, suspend = excluded.suspend,
+  concurrency = excluded.concurrency, starting_deadline_seconds = excluded.starting_deadline_seconds,
+  keep_successful = excluded.keep_successful, keep_failed = excluded.keep_failed,
+  queue_name = excluded.queue_name, priority = excluded.priority,
   job_template = excluded.job_template, problem_reason = excluded.problem_reason,
   problem_message = excluded.problem_message, launch_policy = excluded.launch_policy, times = excluded.times,
   namespace = excluded.namespace, name = excluded.name, deleted_at = NULL
@@ -50,8 +50,13 @@ _NEW_STATE = sql("""
 INSERT INTO schedule_state (cluster, uid, cursor, next_tick, ledger_seq, witnessed_seq, last_launched_tick,
     last_trigger)
 VALUES (:cluster, :uid, :cursor, :next_tick, :ledger_seq, :ledger_seq, :witness, :last_trigger)
-ON CONFLICT (cluster, uid) DO NOTHING
+ON CONFLICT (cluster, uid) DO UPDATE
+SET cursor = excluded.cursor, next_tick = excluded.next_tick, witnessed_seq = excluded.witnessed_seq,
+    ledger_seq = greatest(schedule_state.ledger_seq, excluded.ledger_seq),
+    last_launched_tick = greatest(schedule_state.last_launched_tick, excluded.last_launched_tick),
+    last_trigger = excluded.last_trigger
 """)
+"""A state is there already where a Job of the object was found before the object: what the Job told is kept."""
 
 
 async def store_new(connection: AsyncConnection, db: Database, items: Sequence[Declared], now: datetime) -> None:

@@ -16,7 +16,7 @@ from tests.simulation.ledger.planning import IS_TICK, NewRun, insert_runs
 from tests.simulation.ledger.rebuilding import believable, ensure_owners, in_order, rebuild_all
 from tests.simulation.ledger.recording import advance_ledger, entry_of, suspect_locks_of, witness
 from tests.simulation.ledger.rows import AttemptRow, StateRow
-from tests.simulation.ledger.schedules import namesakes, store_new
+from tests.simulation.ledger.schedules import namesakes, owner_unknown, store_new
 from tests.simulation.ledger.staging import planned_anew
 from tests.simulation.ledger.upkeep import quarantined
 from ticklock.domain.backlog import MISSED_ROWS
@@ -116,7 +116,7 @@ def _open(tx: Tx, reason: str | None) -> None:
 
 
 def _know_all(tx: Tx, jobs: Sequence[JobView], objects: Sequence[Declared]) -> None:
-    known = set(tx.book.schedules.rows)
+    known = {uid for uid, row in tx.book.schedules.rows.items() if not owner_unknown(row)}
     news = [item for item in objects if item.ref.uid not in known and not item.deleting]
     for ref in namesakes(tx, news):
         bury(tx, ref)

@@ -46,7 +46,7 @@ def reconcile(tx: Tx, epoch: int, objects: Sequence[Declared], gone: Sequence[Ob
     former = namesakes(tx, [item for item in changed if item.ref.uid not in live])
     dead = {ref.uid: ref for ref in (*buried, *former)}
     leftovers = [job for ref in dead.values() for job in bury(tx, ref)]
-    known = dict(book.schedules.rows)
+    known = {uid: row for uid, row in book.schedules.rows.items() if not owner_unknown(row)}
     store_new(tx, [item for item in changed if item.ref.uid not in known])
     for item in changed:
         leftovers += _store(tx, item, known.get(item.ref.uid))
@@ -55,12 +55,17 @@ def reconcile(tx: Tx, epoch: int, objects: Sequence[Declared], gone: Sequence[Ob
 
 def _differs(tx: Tx, item: Declared) -> bool:
     row = tx.book.schedules.get(item.ref.uid)
-    if row is None:
+    if row is None or owner_unknown(row):
         return not item.deleting
     if row.deleted_at is not None:
-        return row.generation == 0 and not item.deleting
+        return False
     last = tx.book.states[item.ref.uid].last_trigger
     return item.deleting or _edited(item, row) or (item.trigger is not None and trigger_mark(item.trigger) != last)
+
+
+def owner_unknown(row: ScheduleRow) -> bool:
+    """Tell whether a row was made for a Job whose owner was not known."""
+    return row.deleted_at is not None and row.generation == 0
 
 
 def _edited(item: Declared, row: ScheduleRow) -> bool:
@@ -102,10 +107,20 @@ def store_new(tx: Tx, items: Sequence[Declared]) -> None:
         if item.ref.uid in tx.book.in_force and item.witness is not None:
             tx.book.stored_anew[item.ref.uid] = item.witness
         _upsert(tx, item)
-        if item.ref.uid not in tx.book.states:
-            seq = item.ledger_seq
-            state = StateRow(cursor, next_tick(item, cursor), None, seq, seq, item.witness, None, item.last_trigger)
-            tx.book.states.put(item.ref.uid, state)
+        seq = item.ledger_seq
+        state = StateRow(cursor, next_tick(item, cursor), None, seq, seq, item.witness, None, item.last_trigger)
+        if item.ref.uid in tx.book.states:
+            found = tx.book.states[item.ref.uid]
+            state = replace(
+                found,
+                cursor=cursor,
+                next_tick=state.next_tick,
+                ledger_seq=max(seq, found.ledger_seq),
+                witnessed_seq=seq,
+                last_launched_tick=max(filter(None, (item.witness, found.last_launched_tick)), default=None),
+                last_trigger=item.last_trigger,
+            )
+        tx.book.states.put(item.ref.uid, state)
         _tell_problem(tx, item)
 
 
