@@ -89,6 +89,8 @@ class SeenPod:
     end: NodeSight | None
     run: RunName | None
     """The run that its environment names; where that names none, the one of its Job."""
+    again: tuple[NodeSight, ...] = ()
+    """Further ends: a restore of etcd brings back a pod that had ended."""
 
     @property
     def until(self) -> float:
@@ -98,7 +100,7 @@ class SeenPod:
     @property
     def succeeded(self) -> bool:
         """Whether its program ended well."""
-        return self.end is not None and self.end.exit_code == 0
+        return any(end is not None and end.exit_code == 0 for end in (self.end, *self.again))
 
 
 @dataclass(slots=True)
@@ -179,10 +181,16 @@ class Evidence:
     def pods(self) -> list[SeenPod]:
         """Every pod that started, by start; written twice by its node, it is one."""
         starts: dict[str, NodeSight] = {}
-        ends: dict[str, NodeSight] = {}
+        ends: dict[str, list[NodeSight]] = defaultdict(list)
         for sight in self.history.each(NodeSight):
-            (starts if sight.phase is NodePhase.START else ends).setdefault(sight.pod_uid, sight)
-        return [SeenPod(start, ends.get(uid), self._run_of(start)) for uid, start in starts.items()]
+            if sight.phase is NodePhase.START:
+                starts.setdefault(sight.pod_uid, sight)
+            else:
+                ends[sight.pod_uid].append(sight)
+        return [
+            SeenPod(start, next(iter(ends[uid]), None), self._run_of(start), tuple(ends[uid][1:]))
+            for uid, start in starts.items()
+        ]
 
     @cached_property
     def schedules(self) -> dict[str, list[ScheduleSight]]:

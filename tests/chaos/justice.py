@@ -129,7 +129,15 @@ def _replaced(at: Sentence) -> str | None:
         return "the policy was not Replace"
     others = (one for one in at.case.targets.values() if one.run.schedule == at.target.run.schedule)
     newer = [one for one in others if at.target.since < one.since <= at.decided_at + _SLACK]
-    return None if newer else "no newer tick or trigger was due that could take its place"
+    return None if newer or _trigger_after(at) else "no newer tick or trigger was due that could take its place"
+
+
+def _trigger_after(at: Sentence) -> bool:
+    """Whether a trigger waited, and had its turn after this run: none is dropped for a tick that is due after it."""
+    started = at.run.started_at
+    later = (run for run in at.case.evidence.runs.values() if run.name.schedule == at.target.run.schedule)
+    starts = (run.started_at for run in later if run.name.tick is None)
+    return started is not None and any(start is not None and start > started for start in starts)
 
 
 def _job_deleted(at: Sentence) -> str | None:

@@ -48,7 +48,7 @@ class _Dump:
         name = f"Job {job.namespace}/{job.name}"
         if job.suspended and not job.launched_mark and self._is_old(job.scheduled_time, row):
             self.found.fail(f"{name} is left suspended: it will never start", at=self.final.at, evidence=(job,))
-        elif FINALIZER in job.finalizers and (job.deleting or job.finished is not None) and self._is_old(None, row):
+        elif FINALIZER in job.finalizers and self._ended_long_ago(job) and self._is_old(None, row):
             self.found.fail(f"{name} has ended and is still held by our finalizer", at=self.final.at, evidence=(job,))
 
     def _pods(self) -> None:
@@ -83,6 +83,14 @@ class _Dump:
         life = self.case.lives.get(uid)
         if uid not in self.buried and life is not None and life.gone_by <= self.horizon:
             self.found.fail(f"{self.case.evidence.label(uid)} was deleted, but not in the ledger", at=self.final.at)
+
+    def _ended_long_ago(self, job: JobSight) -> bool:
+        """Whether it has ended, and was seen to before the horizon or never."""
+        if not job.deleting and job.finished is None:
+            return False
+        seen = self.case.evidence.jobs.get(job.uid)
+        ends = [] if seen is None else [end.at for end in (seen.finished, seen.leaving) if end is not None]
+        return min(ends, default=self.horizon) <= self.horizon
 
     def _is_old(self, scheduled: float | None, row: Row | None) -> bool:
         """Whether it should have been tidied up by now: its verdict, or else its time, lies before the horizon."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.chaos.case import Case
 from tests.chaos.evidence import Run
 from tests.chaos.findings import Finding, Findings, Rule
+from tests.chaos.history import Target
 from tests.chaos.justice import Sentence, objection
 from tests.chaos.rules.labels import labels
 from tests.chaos.rules.records import NOTHING_RAN, lies
@@ -41,11 +42,20 @@ def _stale_verdict(case: Case, run: Run, found: Findings) -> None:
     tell(sentence, run=run.name, at=run.started_at, evidence=run.entries())
 
 
+def _decided_at(case: Case, run: Run, started_at: float) -> float:
+    """When the end of a started run was decided: by the database's clock, unless that was set back meanwhile."""
+    decided = run.decided_at or case.evidence.horizon
+    if decided >= started_at:
+        return decided
+    clocks = [one.heal for one in case.troubles.all if one.target is Target.CLOCK and one.heal >= started_at]
+    return min(clocks, default=decided)
+
+
 def _end_without_cause(case: Case, run: Run) -> str | None:
     """A run that had started and is said to have been stopped or lost."""
     target = case.targets.get(run.name)
     if run.state not in {"Stopped", "Unknown"} or run.started_at is None or target is None:
         return None
-    decided = run.decided_at or case.evidence.horizon
+    decided = _decided_at(case, run, run.started_at)
     wrong = objection(Sentence(case, target, run, run.state, str(run.reason), decided))
     return None if wrong is None else f"started and is {run.state}, {run.reason}, but {wrong}"

@@ -98,6 +98,40 @@ def _replaced_and_back(story: Story) -> None:
     story.entries.append(story.job(run, START + 115.0, finished="Complete"))
 
 
+def _replaced_by_a_trigger(story: Story) -> None:
+    """A trigger waits for the run before, the tick due after it is launched first, and gives way to it."""
+    story.retell(REPLACE)
+    story.asked(Action.TRIGGER, START + 99.5, trigger="one")
+    story.seen(START + 101.0, trigger="one", last_trigger="one")
+    story.tick(100, lasts=4.0, state="Stopped", reason="Replaced", exit_code=None, killed=True, finished=None)
+    story.ran("trigger:one", START + 99.5, lag=6.0)
+
+
+def _pod_and_back(story: Story) -> None:
+    """A pod is killed when its Job is paused; etcd is set back to before that, and it ends well after all."""
+    story.tick(100, exit_code=None, killed=True)
+    run = story.of(100)
+    story.fault(103, 105, "etcd-restored", Target.ETCD, lost_objects=True)
+    *_, end = story.pod(replace(run, exit_code=0, killed=False), f"pod-{run.job}", START + 100.1, START + 106.0)
+    story.entries.append(end)
+
+
+def _deleted_by_an_old_clock(story: Story) -> None:
+    """A Job is deleted while the database's clock is an hour behind: its end is recorded as of an hour ago."""
+    story.fault(100.5, 108, "database-clock-behind", Target.CLOCK)
+    story.asked(Action.DELETE_JOB, START + 101.0, name="s-job-100", object_uid=story.of(100).job)
+    story.change(100, state="Stopped", reason="JobDeleted", finished=None, exit_code=None, killed=True)
+    story.of(100).decided = START + 101.5 - 3600
+
+
+def _held_for_an_instant(story: Story) -> None:
+    """The last Job ended an instant before the dump: its end is not recorded yet, and its finalizer still on it."""
+    told = story.ran(f"tick:{START + 320}", START + 320, lasts=9.6)
+    told.state, told.reason, told.attempt = "Running", "Launched", "launched"
+    story.entries.append(story.job(told, END - 0.05, finished="Complete"))
+    story.standing.append(story.job(told, END, Change.LISTED, finished="Complete"))
+
+
 def _hasty(story: Story) -> None:
     story.retell(HASTY)
     story.fault(95, 120, "database-killed", Target.DATABASE)
@@ -310,6 +344,10 @@ BORNE = [
     pytest.param(_replaced, None, id="under Replace a run is stopped, and the next one waits for its end"),
     pytest.param(_replaced_as_it_ended, None, id="under Replace a run is stopped in the moment in which it completes"),
     pytest.param(_replaced_and_back, None, id="under Replace a run is stopped, and etcd brings its Job back"),
+    pytest.param(_replaced_by_a_trigger, None, id="under Replace a tick gives way to a trigger that had waited"),
+    pytest.param(_pod_and_back, None, id="a pod is killed, and ends well after etcd was set back"),
+    pytest.param(_deleted_by_an_old_clock, "client", id="a Job is deleted while the database's clock is behind"),
+    pytest.param(_held_for_an_instant, None, id="a Job ended an instant before the dump"),
     pytest.param(_suspended, "schedule", id="a suspension, and a tick on its edge that ran"),
     pytest.param(
         lambda s: (_suspended(s), s.verdict(100, "Skipped", "ScheduleSuspended")),
