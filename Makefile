@@ -106,3 +106,15 @@ oci-images: setup ## the same image and what stands beside it in a cluster witho
 e2e: setup ## images, and pods of them on two real nodes; as root on Linux, elsewhere it says that it was skipped
 	@if reason=$$($(PY) -m tools.realnode --why-not); then echo "e2e      SKIPPED: $$reason"; \
 	  else exec $(PY) -m pytest -m e2e $(PYTEST_ARGS); fi
+
+.PHONY: kind-up
+kind-up: ## a cluster by kind with the image on it; needs docker and kind, and is not run by any test here
+	@tools/kind.sh up
+
+.PHONY: kind-down
+kind-down: ## remove that cluster
+	@tools/kind.sh down
+
+.PHONY: kind-e2e
+kind-e2e: ## install, test and uninstall the chart on a cluster by kind; needs docker, kind, helm and kubectl, as kind-up
+	@tools/kind.sh e2e

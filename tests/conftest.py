@@ -13,7 +13,7 @@ from tests.support.ordering import mark_and_sort
 from tools.devcluster.binaries import resolve
 from tools.devcluster.commands import Options
 from tools.devcluster.controlplane import ControlPlane
-from tools.devcluster.parts import CHART
+from tools.devcluster.parts import CHART, JUDGES
 from tools.devcluster.pgbinaries import DEFAULT_MAJOR
 from tools.devcluster.postgres import Postgres
 
@@ -27,7 +27,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     # Before the time limit of the test starts to run: a cold build takes minutes.
     if any(item.get_closest_marker(tier) for tier in ("cluster", "chaos", "e2e")):
         wait_for_binaries(item.config)
-    wait_for_binaries(item.config, [program for program in CHART if program in getattr(item, "fixturenames", ())])
+    fixtures = getattr(item, "fixturenames", ())
+    wait_for_binaries(item.config, [program for program in CHART if program in fixtures])
+    wait_for_binaries(item.config, [program for program in JUDGES if f"{program}_program" in fixtures])
     return (yield)
 
 
@@ -89,6 +91,21 @@ def helm() -> Path:
 @pytest.fixture(scope="session")
 def promtool() -> Path:
     return resolve(["promtool"])["promtool"]
+
+
+@pytest.fixture(scope="session")
+def kind_program() -> Path:
+    return resolve(["kind"])["kind"]
+
+
+@pytest.fixture(scope="session")
+def glua_program() -> Path:
+    return resolve(["glua"])["glua"]
+
+
+@pytest.fixture(scope="session")
+def kstatus_program() -> Path:
+    return resolve(["kstatus"])["kstatus"]
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,8 @@ from tools.devcluster.parts import CONTROL_PLANE, PARTS, Part
 from tools.devcluster.progress import Progress
 
 _INTERVAL = 0.25
-_OURS = frozenset(part.program for part in PARTS.values() if not part.module)
+_SILENT = frozenset({"pause", "kstatus", "glua"})
+"""They do not say which version they are."""
 
 
 def locate(part: Part) -> Path | None:
@@ -85,8 +86,8 @@ def _build_into(target: Path, part: Part, progress: Progress) -> None:
 
 
 def version_of(path: Path) -> str:
-    """Return what the program says of its version, on one line; of one that is all ours, what it was built as."""
-    if path.name in _OURS:
+    """Return what the program says of its version, on one line; of one that does not, what it was built as."""
+    if path.name in _SILENT:
         return f"version {PARTS[path.name].version}"
     flags = {
         "kubectl": ["version", "--client"],

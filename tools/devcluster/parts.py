@@ -19,6 +19,9 @@ CONTAINERD = "2.4.2"
 CNI_PLUGINS = "1.9.1"
 COREDNS = "1.15.0"
 PAUSE = "1"
+KIND = "0.33.0"
+GOPHER_LUA = "1.1.2"
+KSTATUS = "0.37.2"
 
 _SOURCES = Path(__file__).with_name("gosource")
 
@@ -144,3 +147,15 @@ PARTS |= {part.program: part for part in NODE_PARTS}
 
 # what a node needs beside a control plane; runc and nft come from Debian's packages
 NODE = tuple(part.program for part in NODE_PARTS)
+
+# what judges things of ours in tests as others will: kind its configuration; the Lua of Argo CD, which is this one, its
+# health check; kstatus, by which Flux and Helm wait, a status
+JUDGE_PARTS = (
+    Part("kind", KIND, "sigs.k8s.io/kind", "sigs.k8s.io/kind", seconds=45),
+    Part("glua", GOPHER_LUA, "github.com/yuin/gopher-lua", "github.com/yuin/gopher-lua/cmd/glua", seconds=10),
+    Part("kstatus", KSTATUS, "sigs.k8s.io/cli-utils", ".", seconds=60, source=_SOURCES / "kstatus.go"),
+)
+PARTS |= {part.program: part for part in JUDGE_PARTS}
+
+# what a test asks for by a fixture of its name
+JUDGES = tuple(part.program for part in JUDGE_PARTS)
