@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.docs import commands, metrics, nights, reasons, settings
+from tools.docs import commands, crd, metrics, nights, reasons, settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path("docs/reference")
 
 PAGES: Mapping[str, Callable[[], str]] = {
+    "scheduledjob.md": crd.page,
     "settings.md": settings.page,
     "metrics.md": metrics.page,
     "reasons.md": reasons.page,
