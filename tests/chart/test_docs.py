@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from tests.support.chart import EXTERNAL, FOLDER, ROOT, Chart, RefusedError, Values
 from tests.unit.docs.pages import WITH_THE_CHARTS, invocations, name, values
@@ -79,6 +80,50 @@ def test_the_chart_takes_the_values(chart: Chart, given: Values) -> None:
 def test_a_value_that_the_chart_does_not_have_would_be_refused(chart: Chart) -> None:
     with pytest.raises(RefusedError, match="replicaCounts"):
         chart.render({**EXTERNAL, "replicaCounts": 2})
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        pytest.param("Deployment", "deployment/(\\S+)", id="the Deployment"),
+        pytest.param("StatefulSet", "statefulset/(\\S+)", id="the StatefulSet of PostgreSQL"),
+        pytest.param("Secret", "delete secret (\\S+)", id="the Secret that stays"),
+        pytest.param("Container", "--container (\\S+)", id="the container whose log is shown"),
+        pytest.param("Component", "app.kubernetes.io/component=(\\S+)", id="the label of the replicas"),
+        pytest.param("Claim", "persistentvolumeclaim (\\S+)", id="the volume that stays"),
+    ],
+)
+def test_what_commands_name_is_what_the_chart_makes(chart: Chart, kind: str, told: str) -> None:
+    """Of a release called ticklock, as all pages say."""
+    calls = [" ".join(call) for page in WITH_THE_CHARTS for call in invocations(page, "kubectl")]
+    named = {name_ for call in calls for name_ in re.findall(told, call)}
+    assert named
+    assert named <= made(chart, kind)
+
+
+def made(chart: Chart, kind: str) -> set[str]:
+    found = chart.render()
+    match kind:
+        case "Container":
+            return {one["name"] for one in found.replica()["initContainers"]}
+        case "Component":
+            return {found.one("Deployment")["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"]}
+        case "Claim":
+            server = found.one("StatefulSet")
+            (claim,) = server["spec"]["volumeClaimTemplates"]
+            return {f"{claim['metadata']['name']}-{server['metadata']['name']}-0"}
+        case _:
+            return {one["metadata"]["name"] for one in found.all(kind)}
+
+
+def test_the_rules_as_a_file_are_what_prometheus_takes(chart: Chart, promtool: Path, tmp_path: Path) -> None:
+    page = ROOT / "docs" / "howto" / "monitoring.md"
+    (call,) = [call for call in invocations(page, "helm") if call[0] == "template"]
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(yaml.safe_dump(yaml.safe_load(chart.run(*call[:2], str(FOLDER), *call[3:]))["spec"]))
+    done = subprocess.run([promtool, "check", "rules", rules], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "SUCCESS: 12 rules found" in done.stdout
 
 
 def test_the_chart_lies_where_the_commands_say() -> None:

@@ -89,7 +89,7 @@ def invocations(page: Path, program: str) -> Iterator[list[str]]:
 
 def _calls(line: str, program: str) -> Iterator[list[str]]:
     lexer = shlex.shlex(_PLACEHOLDER.sub("placeholder", line), posix=True, punctuation_chars=True)
-    lexer.commenters = "#"
+    lexer.commenters, lexer.whitespace_split = "#", True
     call: list[str] = []
     for token in (*lexer, ";"):
         if token != "--" and not set(token) <= set("|&;()<>"):
