@@ -14,7 +14,7 @@ ETCD = "3.6.8"
 KWOK = "0.8.0"
 HELM = "3.22.0"
 PROMETHEUS = "0.316.0"
-"""As a Go module; its users know it as 3.16.0."""
+"""Of promtool and of the server, as a Go module; its users know it as 3.16.0."""
 CONTAINERD = "2.4.2"
 CNI_PLUGINS = "1.9.1"
 COREDNS = "1.15.0"
@@ -100,16 +100,21 @@ def _helm() -> Part:
     return Part("helm", HELM, "helm.sh/helm/v3", "helm.sh/helm/v3/cmd/helm", seconds=230, ldflags=ldflags)
 
 
-def _promtool() -> Part:
+def _prometheus(program: str, seconds: int, *, tags: str = "") -> Part:
     module = "github.com/prometheus/prometheus"
     ldflags = f"-s -w -X github.com/prometheus/common/version.Version={PROMETHEUS}"
-    return Part("promtool", PROMETHEUS, module, f"{module}/cmd/promtool", seconds=240, ldflags=ldflags)
+    return Part(program, PROMETHEUS, module, f"{module}/cmd/{program}", seconds, ldflags=ldflags, tags=tags)
 
 
-CHART_PARTS = (_helm(), _promtool())
+CHART_PARTS = (
+    _helm(),
+    _prometheus("promtool", 240),
+    # without its web pages, which are no Go, and without the clouds in which it could look for what to read
+    _prometheus("prometheus", 90, tags="remove_all_sd enable_kubernetes_sd"),
+)
 PARTS |= {part.program: part for part in CHART_PARTS}
 
-# what renders the chart and judges its alerts
+# what renders the chart, judges its alerts, and raises them
 CHART = tuple(part.program for part in CHART_PARTS)
 
 
