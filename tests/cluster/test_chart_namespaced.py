@@ -14,6 +14,7 @@ from tests.support.bad_manifests import valid_manifest
 from tests.support.chart import EXTERNAL, Chart, Values
 from tests.support.crd import collection, install
 from tests.support.waiting import eventually
+from tools.devcluster.manifests import ROOT
 from tools.devcluster.replica import PROGRAM, Replica
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tools.devcluster.controlplane import ControlPlane
 
 VALUES: Values = {**EXTERNAL, "namespaced": True}
+INSTALLER = ROOT / "deploy" / "namespace-installer.yaml"
 RIGHTS = {"ServiceAccount", "Role", "RoleBinding"}
 ALL_NAMESPACES = "/api/v1/namespaces"
 
@@ -114,3 +116,49 @@ def _uninstalled(served: Served) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     leases = f"/apis/coordination.k8s.io/v1/namespaces/{served.namespace}/leases"
     assert served.cluster.api.get(leases)["items"] == []
+
+
+# ------------------------------------------------------------------------------------------------- who may install it
+
+
+@pytest.fixture
+def user(control_plane: ControlPlane, namespace: str) -> str:
+    """Somebody who is `admin` of the namespace, as Kubernetes understands it."""
+    install(control_plane)
+    control_plane.kubectl("apply", "-f", str(INSTALLER))
+    control_plane.kubectl("-n", namespace, "create", "rolebinding", "admin", "--clusterrole=admin", "--user=ann")
+    return "ann"
+
+
+def refused(cluster: ControlPlane, chart: Chart, namespace: str, user: str) -> str:
+    """What the API server complains about to the user who creates all objects of the chart, hooks and test included."""
+    objects = yaml.safe_dump_all(chart.render(VALUES, namespace=namespace).objects)
+    try:
+        cluster.kubectl("-n", namespace, "--as", user, "create", "-f", "-", stdin=objects)
+    except RuntimeError as complaint:
+        return str(complaint)
+    return ""
+
+
+def test_an_admin_of_the_namespace_may_not_install_it(
+    control_plane: ControlPlane, chart: Chart, namespace: str, user: str
+) -> None:
+    """That role knows nothing of ScheduledJobs, and nobody gives away what they have not."""
+    told = refused(control_plane, chart, namespace, user)
+    assert "attempting to grant RBAC permissions not currently held" in told
+
+
+def test_with_the_role_for_it_they_may(control_plane: ControlPlane, chart: Chart, namespace: str, user: str) -> None:
+    binding = ("rolebinding", "installer", "--clusterrole=ticklock-installer", f"--user={user}")
+    control_plane.kubectl("-n", namespace, "create", *binding)
+    right = ("auth", "can-i", "create", "events.events.k8s.io", "-n", namespace, f"--as={user}")
+    eventually(lambda: can(control_plane, *right), what="the role is known")
+    assert refused(control_plane, chart, namespace, user) == ""
+
+
+def can(cluster: ControlPlane, *question: str) -> bool:
+    try:
+        cluster.kubectl(*question)
+    except RuntimeError:
+        return False
+    return True
