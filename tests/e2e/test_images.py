@@ -70,6 +70,11 @@ def test_what_a_replica_imports_was_compiled_when_the_image_was_built(room: Room
     assert room.logs("imports") == "True []\n"
 
 
+def test_python_has_the_name_by_which_helm_test_calls_it(room: Room) -> None:
+    ended = room.run(pod("named", "python3", "-c", "import ticklock; print(ticklock.__name__)", image=TICKLOCK))
+    assert (exit_code(ended), room.logs("named")) == (0, "ticklock\n")
+
+
 def test_a_kubeconfig_can_be_read_with_what_is_left_of_the_client_library(room: Room) -> None:
     cluster = {"server": "https://example.test:6443", "insecure-skip-tls-verify": True}
     content = {

@@ -99,6 +99,7 @@ def _ticklock(shop: Workshop) -> Content:
         certificates(root),
         Entry(f"{HOME}/pyvenv.cfg", _VENV.encode()),
         Entry(f"{HOME}/bin/python", b"", link="/usr/bin/python3.11"),
+        Entry(f"{HOME}/bin/python3", b"", link="python"),
         Entry(f"{HOME}/bin/ticklock", _START.encode(), mode=0o755),
     ]
     ingredients = f"{key} {REQUIREMENTS.read_text()} {UNUSED}"
