@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -98,6 +98,26 @@ def test_the_columns_of_get(control_plane: ControlPlane, namespace: str) -> None
         "LAST STATE": "Failed",
         "NEXT RUN": "2999-01-01T01:30:00Z",
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        pytest.param({"schedule": "*/5 * * * *"}, "*/5 * * * *", id="one expression"),
+        pytest.param({"schedules": ["0 9 * * 1-5", "0 12 * * 6"]}, '["0 9 * * 1-5","0 12 * * 6"]', id="several"),
+        pytest.param({"everySeconds": 90}, "90", id="a distance, in seconds"),
+        pytest.param({}, "", id="nothing: on demand only"),
+    ],
+)
+def test_the_schedule_is_shown_before_any_controller_has_seen_it(
+    control_plane: ControlPlane, namespace: str, said: dict[str, Any], shown: str
+) -> None:
+    manifest = valid_manifest("fresh")
+    del manifest["spec"]["schedule"]
+    manifest["spec"] |= said
+    control_plane.api.post(collection(namespace), manifest)
+    heading, row = control_plane.kubectl("get", "sjob", "-n", namespace).splitlines()
+    assert row[heading.index("SCHEDULE") : heading.index("TIMEZONE")].strip() == shown
 
 
 def test_the_columns_of_get_wide(control_plane: ControlPlane, namespace: str) -> None:
