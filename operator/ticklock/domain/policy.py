@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ticklock.domain.backlog import GRACE, judge_late
+from ticklock.domain.backlog import GRACE, beyond_limit, judge_late, refusal
+from ticklock.domain.catch_up import AFTER_OUTAGES, CatchUp, CatchUpPolicy
 from ticklock.domain.model import AttemptState, ConcurrencyPolicy
 from ticklock.domain.reasons import Reason
 
@@ -35,6 +36,31 @@ class Situation:
     """The newest tick of the schedule that is due and not bound, this one included."""
     blocked_by: str | None
     """The run that holds the schedule's lock, where the policy takes one."""
+    catch_up: CatchUp = AFTER_OUTAGES
+    free_since: datetime | None = None
+    """When the last run of the schedule ended, where the policy lets it be waited for."""
+    newer_missed: int = 0
+    """Newer ticks of the schedule that are made up for, or are to be. Counted where catchUp is All."""
+    oldest_due: datetime | None = None
+    """The oldest tick of the schedule that is due and not bound. Looked for where catchUp is All."""
+
+    @property
+    def missed(self) -> bool:
+        """Whether it is later than happens by itself, and not because it had to wait for a run."""
+        return self.is_tick and self.late_by > GRACE
+
+    @property
+    def late_by(self) -> timedelta:
+        """For how long it could have run."""
+        if self.blocked_by is not None:
+            return timedelta(0)
+        since = max(self.tick, self.due_at)
+        return self.now - (since if self.free_since is None else max(since, self.free_since))
+
+    @property
+    def all_run(self) -> bool:
+        """Whether each due tick is to run, not the latest alone; under Replace each would end the one before."""
+        return self.catch_up.policy is CatchUpPolicy.ALL and self.policy is not ConcurrencyPolicy.REPLACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +116,22 @@ def _deadline(at: Situation) -> Judge | None:
     return Judge(AttemptState.MISSED, lost.reason, lost.message)
 
 
+def _not_made_up_for(at: Situation) -> Judge | None:
+    if not at.missed:
+        return None
+    lost = refusal(at.tick, at.now, late_by=at.late_by, deadline=at.deadline, catch_up=at.catch_up)
+    return None if lost is None else Judge(AttemptState.MISSED, lost.reason, lost.message)
+
+
+def _beyond_limit(at: Situation) -> Judge | None:
+    if not (at.is_tick and at.all_run) or at.newer_missed < at.catch_up.limit:
+        return None
+    lost = beyond_limit(at.tick, at.now, at.catch_up)
+    return Judge(AttemptState.MISSED, lost.reason, lost.message)
+
+
 def _superseded(at: Situation) -> Judge | None:
-    if not at.is_tick or at.newest_due is None or at.newest_due <= at.tick:
+    if not at.is_tick or at.newest_due is None or at.newest_due <= at.tick or at.all_run:
         return None
     newer = f"{at.newest_due:%FT%TZ}"
     match at.policy:
@@ -114,4 +154,23 @@ def _blocked(at: Situation) -> Defer | None:
     return Defer(until, Reason.WAITING_FOR_RUN, f"waiting for run {at.blocked_by}")
 
 
-CHAIN: tuple[Check, ...] = (_deleted, _suspended, _deadline, _superseded, _blocked)
+def _out_of_turn(at: Situation) -> Defer | None:
+    """Under Forbid, missed ticks run one after another, the oldest first."""
+    if not (at.is_tick and at.all_run) or at.policy is not ConcurrencyPolicy.FORBID:
+        return None
+    if at.oldest_due is None or at.oldest_due >= at.tick:
+        return None
+    until = at.due_at if at.now < at.due_at else at.now + RETRY_BLOCKED
+    return Defer(until, Reason.WAITING_FOR_RUN, f"waiting for the run of {at.oldest_due:%FT%TZ}")
+
+
+CHAIN: tuple[Check, ...] = (
+    _deleted,
+    _suspended,
+    _deadline,
+    _not_made_up_for,
+    _beyond_limit,
+    _superseded,
+    _blocked,
+    _out_of_turn,
+)

@@ -57,7 +57,11 @@ class Reason(StrEnum):
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     """startingDeadlineSeconds passed before the run could start."""
     OUTAGE = "Outage"
-    """The tick fell into an outage and a later tick was due when it ended."""
+    """The tick fell into an outage, and when it ended a later tick was due, or catchUp has policy Skip."""
+    CATCH_UP_LIMIT = "CatchUpLimit"
+    """More ticks were missed than catchUp.limit lets run; the newest ones ran."""
+    CATCH_UP_WINDOW = "CatchUpWindow"
+    """The tick was missed, and older than catchUp.windowSeconds when it could have run."""
 
     # Stopped.
     SCHEDULE_DELETED = "ScheduleDeleted"

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from ticklock.domain.catch_up import AFTER_OUTAGES, CatchUp, CatchUpPolicy
 from ticklock.domain.instants import parse_instant
 from ticklock.domain.spread import spread
 
@@ -41,6 +42,18 @@ class Times:
     nonexistent: Nonexistent = Nonexistent.SHIFT
     ambiguous: Ambiguous = Ambiguous.FIRST
     jitter_seconds: int = 0
+    catch_up: CatchUp | None = None
+    """None where the spec says nothing: then only outages are made up for."""
+
+    @property
+    def catching_up(self) -> CatchUp:
+        """What counts of missed ticks."""
+        return AFTER_OUTAGES if self.catch_up is None else self.catch_up
+
+    @property
+    def makes_up_for_pauses(self) -> bool:
+        """Whether ticks count as missed that were due before a change of the object, and in no outage."""
+        return self.catch_up is not None and self.catch_up.policy is not CatchUpPolicy.SKIP
 
     def delay(self, seed: str) -> timedelta:
         """Return how long after its tick a run of this schedule is due: always the same."""
@@ -57,6 +70,7 @@ class Times:
             "nonexistent": None if self.nonexistent is Nonexistent.SHIFT else self.nonexistent.value,
             "ambiguous": None if self.ambiguous is Ambiguous.FIRST else self.ambiguous.value,
             "jitterSeconds": self.jitter_seconds,
+            "catchUp": None if self.catch_up is None else self.catch_up.stored(),
         }
         return {key: value for key, value in found.items() if value} or None
 
@@ -74,6 +88,7 @@ class Times:
             nonexistent=Nonexistent(stored.get("nonexistent", Nonexistent.SHIFT)),
             ambiguous=Ambiguous(stored.get("ambiguous", Ambiguous.FIRST)),
             jitter_seconds=stored.get("jitterSeconds", 0),
+            catch_up=CatchUp.restored(stored["catchUp"]) if "catchUp" in stored else None,
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ticklock.domain.exclusion import Exclusion, Remaining, RemainingEvery
@@ -128,8 +129,16 @@ class Timetable:
 
     def latest(self, *, after: datetime, until: datetime) -> datetime | None:
         """Return the newest tick in (after, until], searched from its end; None if there is none."""
-        epoch = next(self.recurrence.epochs(epoch_of(after) + 1, epoch_of(until) + 1, backwards=True), None)
-        return None if epoch is None else moment_of(epoch)
+        return next(iter(self.newest(1, after=after, until=until)), None)
+
+    def newest(self, count: int, *, after: datetime, until: datetime) -> list[datetime]:
+        """Return the newest `count` ticks of (after, until], fewer where there are fewer, oldest first."""
+        backwards = self.recurrence.epochs(epoch_of(after) + 1, epoch_of(until) + 1, backwards=True)
+        return [moment_of(epoch) for epoch in islice(backwards, count)][::-1]
+
+    def count(self, *, after: datetime, until: datetime, at_most: int) -> int:
+        """Return how many ticks lie in (after, until], or `at_most` where there are more."""
+        return sum(1 for _ in islice(self.recurrence.epochs(epoch_of(after) + 1, epoch_of(until) + 1), at_most))
 
 
 def _rounded_up(moment: datetime) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ticklock.domain.backlog import GRACE, MISSED_ROWS, Plan, plan
+from ticklock.domain.backlog import COUNTED, GRACE, MISSED_ROWS, Plan, plan
 from ticklock.domain.reasons import Reason
 from ticklock.domain.timetable import Timetable
 
@@ -86,6 +86,16 @@ def test_a_long_outage_does_not_flood(missed: int, rows: int, kept: bool) -> Non
     assert planned.lost[-1].tick == at(missed)
     if rows == 1:
         assert planned.lost[0].message.startswith("all ticks from 2026-03-02T12:01:00Z to ")
+        assert planned.lost[0].first == at(1)
+    assert sum(item.ticks for item in planned.lost) == min(missed, COUNTED + 1)
+
+
+def test_a_range_of_more_than_is_counted_says_so() -> None:
+    (lost,) = plan(MINUTELY, cursor=at(0), now=at(COUNTED + 2, 30), horizon=NONE, deadline=None).lost
+    assert (lost.ticks, lost.tick) == (COUNTED + 1, at(COUNTED + 1))
+    assert lost.message.endswith("fell into an outage: more than 10000 of them")
+    (lost,) = plan(MINUTELY, cursor=at(0), now=at(COUNTED + 1, 30), horizon=NONE, deadline=None).lost
+    assert lost.message.endswith("fell into an outage: 10000 of them")
 
 
 def test_the_next_tick_is_the_first_after_the_cursor() -> None:

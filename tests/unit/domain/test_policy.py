@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ticklock.domain.backlog import GRACE
+from ticklock.domain.catch_up import CatchUp, CatchUpPolicy
 from ticklock.domain.model import AttemptState, ConcurrencyPolicy
 from ticklock.domain.policy import RETRY_BLOCKED, Defer, Go, Judge, Situation, decide
 from ticklock.domain.reasons import Reason
@@ -14,6 +15,9 @@ from ticklock.domain.reasons import Reason
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ALLOW, FORBID, REPLACE = ConcurrencyPolicy.ALLOW, ConcurrencyPolicy.FORBID, ConcurrencyPolicy.REPLACE
 MISSED, SKIPPED, STOPPED = AttemptState.MISSED, AttemptState.SKIPPED, AttemptState.STOPPED
+SKIP = CatchUp(CatchUpPolicy.SKIP)
+NARROW = CatchUp(window=timedelta(seconds=60))
+ALL = CatchUp(CatchUpPolicy.ALL, limit=2)
 FREE = Situation(
     tick=NOON,
     due_at=NOON,
@@ -53,6 +57,23 @@ def situation(**changes: Any) -> Situation:
         pytest.param(
             situation(is_tick=False, policy=FORBID, newest_due=NOON + s(60), now=NOON + s(99)),
             id="a trigger beside newer ticks",
+        ),
+        pytest.param(situation(catch_up=SKIP, now=NOON + GRACE), id="under Skip, a tick within the grace"),
+        pytest.param(
+            situation(catch_up=SKIP, policy=FORBID, now=NOON + s(99), free_since=NOON + s(90)),
+            id="under Skip, a tick that had to wait for a run",
+        ),
+        pytest.param(
+            situation(catch_up=SKIP, is_tick=False, now=NOON + s(99)), id="under Skip, a trigger, however late"
+        ),
+        pytest.param(situation(catch_up=NARROW, now=NOON + s(60)), id="a tick just as old as its window"),
+        pytest.param(
+            situation(catch_up=ALL, newest_due=NOON + s(60), now=NOON + s(99), newer_missed=1),
+            id="under All, a missed tick beside a newer one",
+        ),
+        pytest.param(
+            situation(catch_up=ALL, policy=FORBID, newest_due=NOON + s(60), now=NOON + s(99), oldest_due=NOON),
+            id="under All and Forbid, the oldest first",
         ),
     ],
 )
@@ -97,6 +118,30 @@ def test_it_may_start(at: Situation) -> None:
             id="the deadline is named first, it would have been missed anyway",
         ),
         pytest.param(
+            situation(catch_up=SKIP, now=NOON + s(15.1)), MISSED, Reason.OUTAGE, id="under Skip, a missed one"
+        ),
+        pytest.param(
+            situation(catch_up=SKIP, policy=FORBID, now=NOON + s(99), free_since=NOON + s(80)),
+            MISSED,
+            Reason.OUTAGE,
+            id="under Skip, one that was missed after its wait was over",
+        ),
+        pytest.param(
+            situation(catch_up=NARROW, now=NOON + s(61)), MISSED, Reason.CATCH_UP_WINDOW, id="older than its window"
+        ),
+        pytest.param(
+            situation(catch_up=ALL, now=NOON + s(99), newer_missed=2),
+            MISSED,
+            Reason.CATCH_UP_LIMIT,
+            id="under All, beyond the limit",
+        ),
+        pytest.param(
+            situation(catch_up=ALL, policy=REPLACE, newest_due=NOON + s(1), now=NOON + s(1)),
+            SKIPPED,
+            Reason.REPLACED,
+            id="under Replace each would end the one before: the latest alone",
+        ),
+        pytest.param(
             situation(policy=FORBID, suspended=True, blocked_by="run"),
             SKIPPED,
             Reason.SCHEDULE_SUSPENDED,
@@ -124,7 +169,24 @@ def test_it_never_starts(at: Situation, state: AttemptState, reason: Reason) -> 
             NOON + RETRY_BLOCKED,
             id="a trigger waits as well",
         ),
+        pytest.param(
+            situation(policy=FORBID, blocked_by="run", catch_up=SKIP, now=NOON + s(99)),
+            NOON + s(99) + RETRY_BLOCKED,
+            id="under Skip too, however late: it is not missed",
+        ),
     ],
 )
 def test_it_waits_and_names_what_is_in_the_way(at: Situation, until: datetime) -> None:
     assert decide(at) == Defer(until, Reason.WAITING_FOR_RUN, "waiting for run run")
+
+
+@pytest.mark.parametrize(
+    ("tick", "until"),
+    [
+        pytest.param(NOON + s(60), NOON + s(99) + RETRY_BLOCKED, id="missed: a little later"),
+        pytest.param(NOON + s(103), NOON + s(103), id="ahead of its time: when it is due"),
+    ],
+)
+def test_under_all_and_forbid_one_waits_for_the_one_before(tick: datetime, until: datetime) -> None:
+    at = situation(catch_up=ALL, policy=FORBID, tick=tick, due_at=tick, now=NOON + s(99), oldest_due=NOON)
+    assert decide(at) == Defer(until, Reason.WAITING_FOR_RUN, "waiting for the run of 2026-03-02T12:00:00Z")
