@@ -1,12 +1,14 @@
 """The statements that look for work find it by a partial index, however many finished runs the tables hold."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
 from tests.store.world import AHEAD, TTL, World, wall
-from ticklock.store import binding, candidates, expectations, planning, reporting, terms
+from ticklock.store import binding, candidates, expectations, missed, planning, reporting, terms
 
 # 5,000 schedules with 10 finished runs each; a hundred planned, of which half are staged; ten bound, ten launched.
 _SEED = """
@@ -35,6 +37,17 @@ FROM (SELECT *, substr(schedule_uid, 2)::int AS number,
 ANALYZE;
 """
 
+_MISSED = {
+    "run_ids": [UUID(int=0)],
+    "ns": [1],
+    "uids": ["s1"],
+    "ticks": [wall() - timedelta(minutes=5)],
+    "limits": [10],
+    "now": wall(),
+    "missed": wall(),
+    "grace": AHEAD,
+}
+
 CASES: dict[str, tuple[TextClause, str, dict[str, Any]]] = {
     "claim for staging": (candidates.TO_STAGE, "attempts_planned_idx", {"ahead": AHEAD, "limit": 200}),
     "bind": (candidates.TO_BIND, "attempts_planned_idx", {"limit": 200, "latest": wall()}),
@@ -44,6 +57,9 @@ CASES: dict[str, tuple[TextClause, str, dict[str, Any]]] = {
         {"uids": ["s1", "s2"], "latest": wall()},
     ),
     "active runs of a schedule": (candidates._ACTIVE, "attempts_open_idx", {"uids": ["s1", "s105"]}),
+    "the oldest tick that is due": (missed._OLDEST, "attempts_open_idx", {"uids": ["s1", "s2"], "now": wall()}),
+    "when a schedule's runs ended": (missed._FREE_SINCE, "runs_latest_idx", {"uids": ["s1", "s2"]}),
+    "newer missed ticks": (missed._NEWER, "runs_latest_idx", _MISSED),
     "stranded attempts": (binding._STRANDED, "attempts_bound_idx", {"limit": 200, "replica": None, "ttl": TTL}),
     "plan": (planning._DUE, "schedule_state_next_tick_idx", {"until": wall(), "limit": 500}),
     "unreported": (reporting._REPORTS, "schedule_state_unreported_idx", {"limit": 200}),

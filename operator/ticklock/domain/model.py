@@ -147,6 +147,16 @@ class Declared:
     ledger_seq: int
     deleting: bool
 
+    @property
+    def paused(self) -> bool:
+        """Whether it has no ticks for now, by its own spec."""
+        return self.rule is None or self.rule.suspend
+
+    @property
+    def makes_up_for_pauses(self) -> bool:
+        """Whether ticks count as missed that were due before a change of it, and in no outage."""
+        return self.rule is not None and self.rule.times.makes_up_for_pauses
+
 
 @dataclass(frozen=True, slots=True)
 class AttemptKey:

@@ -136,6 +136,8 @@ class ObjectEvent:
     related_uid: str | None = None
     state: RunState | None = None
     """Where it tells the end of a run."""
+    ticks: int = 1
+    """How many ticks it tells of."""
 
 
 class Events(Protocol):

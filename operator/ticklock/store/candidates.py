@@ -17,13 +17,14 @@ from ticklock.domain.clock import STEP
 from ticklock.domain.model import AttemptKey, AttemptState, ConcurrencyPolicy, ObjectRef
 from ticklock.domain.policy import Decision, Defer, Situation, decide
 from ticklock.ports import Blocker
-from ticklock.store.planning import deadline_of
+from ticklock.store.missed import MissedFacts, missed_facts
+from ticklock.store.planning import deadline_of, stored_catch_up
 from ticklock.store.session import Database, sql
 
 _COLUMNS = """
 a.run_id, a.n, a.schedule_uid, a.is_tick, a.scheduled_time, a.due_at, a.stage, a.claim_token, a.name_suffix,
 a.staged_uid, a.job_name, a.deferrals, s.namespace, s.name, s.generation, s.suspend, s.deleted_at, s.concurrency,
-s.starting_deadline_seconds, s.time_zone, s.queue_name, s.launch_policy, st.last_launched_tick
+s.starting_deadline_seconds, s.times, s.time_zone, s.queue_name, s.launch_policy, st.last_launched_tick
 """
 
 _FROM = """
@@ -104,7 +105,8 @@ async def candidates(
         return []
     newest = await _newest_due(connection, db, rows, latest)
     blockers = await _blockers(connection, db, rows)
-    return [_candidate(row, newest, blockers, now) for row in rows]
+    missed = await missed_facts(connection, db, rows, now=now)
+    return [_candidate(row, now, newest=newest, blockers=blockers, missed=missed) for row in rows]
 
 
 async def _newest_due(
@@ -161,7 +163,12 @@ def lock_of(row: dict[str, Any]) -> LockName | None:
 
 
 def _candidate(
-    row: dict[str, Any], newest: dict[str, datetime], blockers: dict[str, Blocker], now: datetime
+    row: dict[str, Any],
+    now: datetime,
+    *,
+    newest: dict[str, datetime],
+    blockers: dict[str, Blocker],
+    missed: MissedFacts,
 ) -> Candidate:
     policy = ConcurrencyPolicy(row["concurrency"])
     blocker = blockers.get(row["schedule_uid"])
@@ -176,6 +183,10 @@ def _candidate(
         policy=policy,
         newest_due=newest.get(row["schedule_uid"]),
         blocked_by=str(blocker.key.run_id) if blocker is not None else None,
+        catch_up=stored_catch_up(row),
+        free_since=missed.free_since.get(row["schedule_uid"]),
+        newer_missed=missed.newer.get((row["run_id"], row["n"]), 0),
+        oldest_due=missed.oldest.get(row["schedule_uid"]),
     )
     ref = ObjectRef(row["namespace"], row["name"], row["schedule_uid"])
     key = AttemptKey(row["run_id"], row["n"])

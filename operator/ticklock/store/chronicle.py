@@ -48,6 +48,8 @@ class Entry:
     state: AttemptState
     job_name: str | None = None
     job_uid: str | None = None
+    ticks: int = 1
+    """How many ticks it tells of."""
 
 
 _AUDIT = sql("""
@@ -59,11 +61,12 @@ FROM unnest(CAST(:run_ids AS uuid[]), CAST(:statuses AS text[]), CAST(:messages 
 
 _OUTBOX = sql("""
 INSERT INTO object_events (cluster, schedule_uid, namespace, name, type, reason, action, note, related_job, related_uid,
-                           state)
+                           state, ticks)
 SELECT :cluster, e.*
 FROM unnest(CAST(:uids AS text[]), CAST(:namespaces AS text[]), CAST(:names AS text[]), CAST(:types AS text[]),
             CAST(:reasons AS text[]), CAST(:actions AS text[]), CAST(:notes AS text[]),
-            CAST(:jobs AS text[]), CAST(:job_uids AS text[]), CAST(:states AS text[])) AS e
+            CAST(:jobs AS text[]), CAST(:job_uids AS text[]), CAST(:states AS text[]),
+            CAST(:ticks AS int[])) AS e
 """)
 
 _DIRTY = sql("""
@@ -136,6 +139,7 @@ async def _queue_events(connection: AsyncConnection, db: Database, entries: Sequ
                     entry.job_name,
                     entry.job_uid,
                     None if entry.state.is_open else entry.state.as_run_state,
+                    entry.ticks,
                 )
                 for entry in entries
             ],
@@ -156,6 +160,8 @@ class Announcement:
     related_uid: str | None = None
     state: RunState | None = None
     """Where it tells the end of a run."""
+    ticks: int = 1
+    """How many ticks it tells of."""
 
 
 async def announce(connection: AsyncConnection, db: Database, items: Sequence[Announcement]) -> None:
@@ -176,6 +182,7 @@ async def announce(connection: AsyncConnection, db: Database, items: Sequence[An
             "jobs": [item.related_job for item in items],
             "job_uids": [item.related_uid for item in items],
             "states": [item.state for item in items],
+            "ticks": [None if item.ticks == 1 else item.ticks for item in items],
         },
     )
 

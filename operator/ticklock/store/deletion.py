@@ -24,7 +24,9 @@ UPDATE schedules SET deleted_at = clock_timestamp() WHERE cluster = :cluster AND
 """)
 
 _SUSPEND = sql("""
-UPDATE schedules SET suspend = true, generation = generation - 1 WHERE cluster = :cluster AND uid = :uid AND NOT suspend
+UPDATE schedules
+SET suspend = true, generation = generation - 1, paused_at = coalesce(paused_at, clock_timestamp())
+WHERE cluster = :cluster AND uid = :uid AND NOT suspend
 """)
 """What was read may be older than what is stored: whatever the reconciler lists next counts as newer."""
 

@@ -7,13 +7,14 @@ unsuspension is launched because of it.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ticklock.domain.backlog import plan
+from ticklock.domain.backlog import after_pause, plan
 from ticklock.domain.model import AttemptKey, AttemptState, Declared
 from ticklock.domain.reasons import Reason
 from ticklock.domain.timetable import TimetableError
@@ -21,12 +22,14 @@ from ticklock.domain.timing import declared_delay, declared_timetable
 from ticklock.ports import Leftover
 from ticklock.store.chronicle import Entry
 from ticklock.store.deletion import judge_planned, planned_of
-from ticklock.store.planning import deadline_of, insert_runs, new_runs, stored_delay, stored_timetable
+from ticklock.store.planning import insert_runs, new_runs, owed, stored_timetable
 from ticklock.store.rowlocks import keyed
 from ticklock.store.session import Database, sql
 from ticklock.store.specs import named, next_tick, tell_problems, upsert
 
 log = structlog.get_logger(__name__)
+
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 _SET_NEXT = sql("""
 UPDATE schedule_state SET cursor = greatest(cursor, :cursor), next_tick = :next_tick
@@ -53,8 +56,9 @@ async def store_edit(
     await upsert(connection, db, [item], now)
     leftovers = await _revise(connection, db, item, now)
     cursor = max(now, row["cursor"])
-    begin = max(now, row["pruned_through"] or now)
-    await _plan_gap(connection, db, item, now=now, begin=begin, until=cursor)
+    pause = _pause(row) if item.makes_up_for_pauses else None
+    begin = max(now if pause is None else pause.since, row["pruned_through"] or _EVER)
+    await _plan_gap(connection, db, item, now=now, begin=begin, until=cursor, pause=pause)
     parameters = {
         "cluster": db.cluster,
         "uid": item.ref.uid,
@@ -64,6 +68,26 @@ async def store_edit(
     await connection.execute(_SET_NEXT, parameters)
     await tell_problems(connection, db, [item])
     return leftovers
+
+
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    """A time in which a schedule had no ticks, by its own spec."""
+
+    since: datetime
+    reason: Reason
+
+
+def _pause(row: dict[str, Any]) -> _Pause | None:
+    """Return the pause that a schedule's row tells of. Nothing up to what was launched is part of it.
+
+    After a loss of commits the row may know less than the object's witness: that is in `last_launched_tick` by then.
+    """
+    if not row["suspend"] and row["problem_reason"] is None:
+        return None
+    since = row["paused_at"] or row["cursor"]  # older releases did not note it
+    reason = Reason.SCHEDULE_SUSPENDED if row["suspend"] else Reason.SPEC_CHANGED
+    return _Pause(max(since, row["last_launched_tick"] or _EVER), reason)
 
 
 async def _settle(connection: AsyncConnection, db: Database, row: dict[str, Any], now: datetime) -> None:
@@ -76,9 +100,8 @@ async def _settle(connection: AsyncConnection, db: Database, row: dict[str, Any]
         # Valid once, by an older release or an older time zone database: it owes nothing that anybody could name.
         log.warning("old timetable cannot be read", namespace=row["namespace"], name=row["name"], cause=str(error))
         return
-    late = now - stored_delay(row)
-    owed = plan(timetable, cursor=row["cursor"], now=now, horizon=timedelta(0), deadline=deadline_of(row), late=late)
-    await insert_runs(connection, db, new_runs(row, owed), now=now)
+    settled = owed(row, timetable, now=now, horizon=timedelta(0))
+    await insert_runs(connection, db, new_runs(row, settled), since=now)
 
 
 async def _revise(connection: AsyncConnection, db: Database, item: Declared, now: datetime) -> list[Leftover]:
@@ -115,16 +138,34 @@ def _has_tick(item: Declared, tick: datetime) -> bool:
     return next_tick(item, tick - timedelta(seconds=1)) == tick
 
 
-async def _plan_gap(
-    connection: AsyncConnection, db: Database, item: Declared, *, now: datetime, begin: datetime, until: datetime
+async def _plan_gap(  # noqa: PLR0913 - what it begins with depends on more than the object
+    connection: AsyncConnection,
+    db: Database,
+    item: Declared,
+    *,
+    now: datetime,
+    begin: datetime,
+    until: datetime,
+    pause: _Pause | None,
 ) -> None:
-    """Plan the new timetable's ticks that the old cursor has already passed, but nothing that was pruned."""
+    """Plan the new timetable's ticks that the old cursor has already passed, but nothing that was pruned.
+
+    It begins now, or with the pause that is over and to be made up for.
+    """
     rule = item.rule
     if rule is None or rule.suspend or until <= begin:
         return
     timetable = named(item, lambda it: declared_timetable(it, rule))
-    late = now - declared_delay(item)
-    gap = plan(timetable, cursor=begin, now=now, horizon=until - now, deadline=rule.starting_deadline, late=late)
+    gap = plan(
+        timetable,
+        cursor=begin,
+        now=now,
+        horizon=until - now,
+        deadline=rule.starting_deadline,
+        late=now - declared_delay(item),
+        catch_up=rule.times.catching_up,
+        grace=timedelta(0),
+    )
     row = {
         "times": rule.times.stored(),
         "uid": item.ref.uid,
@@ -133,4 +174,5 @@ async def _plan_gap(
         "priority": int(rule.priority),
         "generation": item.generation,
     }
-    await insert_runs(connection, db, new_runs(row, gap), now=now)
+    left = gap if pause is None else after_pause(gap, pause.reason)
+    await insert_runs(connection, db, new_runs(row, left), since=begin)

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticklock.domain.backlog import Plan, plan
+from ticklock.domain.catch_up import CatchUp
 from ticklock.domain.model import AttemptKey, AttemptState, ObjectRef, run_id, tick_key
 from ticklock.domain.reasons import Reason
 from ticklock.domain.spread import seed_of
@@ -46,12 +47,14 @@ WHERE st.cluster = :cluster AND st.uid = p.uid
 """)
 
 _RUNS = sql("""
-INSERT INTO runs (id, cluster, schedule_uid, run_key, scheduled_time, state, reason, message, finished_at)
+INSERT INTO runs (id, cluster, schedule_uid, run_key, scheduled_time, state, reason, message, finished_at, first_tick,
+                  ticks)
 SELECT p.id, :cluster, p.uid, p.run_key, p.tick, p.state, p.reason, p.message,
-       CASE WHEN p.state = 'Pending' THEN NULL ELSE clock_timestamp() END
+       CASE WHEN p.state = 'Pending' THEN NULL ELSE clock_timestamp() END, p.first_tick, nullif(p.count, 1)
 FROM unnest(CAST(:ids AS uuid[]), CAST(:uids AS text[]), CAST(:keys AS text[]), CAST(:ticks AS timestamptz[]),
-            CAST(:states AS text[]), CAST(:reasons AS text[]), CAST(:messages AS text[]))
-     AS p(id, uid, run_key, tick, state, reason, message)
+            CAST(:states AS text[]), CAST(:reasons AS text[]), CAST(:messages AS text[]),
+            CAST(:first_ticks AS timestamptz[]), CAST(:counts AS int[]))
+     AS p(id, uid, run_key, tick, state, reason, message, first_tick, count)
 ON CONFLICT (cluster, schedule_uid, run_key) DO NOTHING
 RETURNING id
 """)
@@ -78,7 +81,7 @@ SET state = 'planned', stage = stage + 1, staged_uid = NULL, name_suffix = 0, re
 FROM unnest(CAST(:ids AS uuid[]), CAST(:generations AS bigint[]), CAST(:priorities AS smallint[]),
             CAST(:delays AS interval[])) AS p(id, generation, priority, delay)
 WHERE run_id = p.id AND n = 1 AND state = 'Skipped' AND reason IN ('SpecChanged', 'ScheduleSuspended')
-  AND job_uid IS NULL AND scheduled_time > :now
+  AND job_uid IS NULL AND scheduled_time > :since
   AND NOT EXISTS (SELECT FROM schedule_state st WHERE st.cluster = a.cluster AND st.uid = a.schedule_uid
                   AND st.last_launched_tick >= a.scheduled_time)
 RETURNING run_id
@@ -105,6 +108,10 @@ class NewRun:
     message: str = ""
     delay: timedelta = timedelta(0)
     """How long after its scheduled time it is due."""
+    first_tick: datetime | None = None
+    """Of a range of ticks that ends with its scheduled time: the first of them."""
+    ticks: int = 1
+    """How many ticks it tells of."""
 
 
 def stored_timetable(row: dict[str, Any]) -> Timetable:
@@ -117,6 +124,11 @@ def stored_timetable(row: dict[str, Any]) -> Timetable:
 def stored_delay(row: dict[str, Any]) -> timedelta:
     """Return how long after its tick a run of a schedule's row is due."""
     return Times.restored(row["times"]).delay(seed_of(row["namespace"], row["name"]))
+
+
+def stored_catch_up(row: dict[str, Any]) -> CatchUp:
+    """Return what a schedule's row says of missed ticks."""
+    return Times.restored(row["times"]).catching_up
 
 
 async def plan_due(db: Database, *, horizon: timedelta, limit: int) -> int:
@@ -135,7 +147,7 @@ async def _plan_rows(
 ) -> None:
     plans = [(row, _plan_of(row, now=now, horizon=horizon)) for row in rows]
     news = [run for row, planned in plans for run in new_runs(row, planned)]
-    await insert_runs(connection, db, news, now=now)
+    await insert_runs(connection, db, news, since=now)
     await move_cursors(connection, db, [(row["uid"], planned) for row, planned in plans])
 
 
@@ -143,11 +155,23 @@ def _plan_of(row: dict[str, Any], *, now: datetime, horizon: timedelta) -> Plan:
     """Plan one schedule. A timetable that breaks stops only itself: it waits for an edit."""
     try:
         timetable = stored_timetable(row)
-        late = now - stored_delay(row)
-        return plan(timetable, cursor=row["cursor"], now=now, horizon=horizon, deadline=deadline_of(row), late=late)
+        return owed(row, timetable, now=now, horizon=horizon)
     except (TimetableError, ArithmeticError, ValueError):
         log.exception("timetable cannot be planned", namespace=row["namespace"], name=row["name"])
         return Plan((), (), cursor=row["cursor"], next_tick=None)
+
+
+def owed(row: dict[str, Any], timetable: Timetable, *, now: datetime, horizon: timedelta) -> Plan:
+    """Return what a schedule's row owes from its cursor on."""
+    return plan(
+        timetable,
+        cursor=row["cursor"],
+        now=now,
+        horizon=horizon,
+        deadline=deadline_of(row),
+        late=now - stored_delay(row),
+        catch_up=stored_catch_up(row),
+    )
 
 
 def deadline_of(row: dict[str, Any]) -> timedelta | None:
@@ -171,9 +195,11 @@ def new_runs(row: dict[str, Any], planned: Plan) -> list[NewRun]:
         NewRun(
             run_key=tick_key(item.tick),
             scheduled_time=item.tick,
-            state=AttemptState.MISSED,
+            state=item.state,
             reason=item.reason,
             message=item.message,
+            first_tick=item.first,
+            ticks=item.ticks,
             **common,
         )
         for item in planned.lost
@@ -194,8 +220,11 @@ async def move_cursors(connection: AsyncConnection, db: Database, plans: Sequenc
     )
 
 
-async def insert_runs(connection: AsyncConnection, db: Database, news: Sequence[NewRun], *, now: datetime) -> int:
-    """Insert runs with their first attempts; known ones stay. Return how many were new or reopened."""
+async def insert_runs(connection: AsyncConnection, db: Database, news: Sequence[NewRun], *, since: datetime) -> int:
+    """Insert runs with their first attempts; known ones stay. Return how many were new or reopened.
+
+    Ticks after `since` that an edit or a suspension had taken away are planned again.
+    """
     if not news:
         return 0
     by_id = {run_id(db.cluster, new.ref.uid, new.run_key): new for new in news}
@@ -213,12 +242,14 @@ async def insert_runs(connection: AsyncConnection, db: Database, news: Sequence[
                 "states": [new.state.as_run_state.value for new in by_id.values()],
                 "reasons": [new.reason for new in by_id.values()],
                 "messages": [new.message for new in by_id.values()],
+                "first_ticks": [new.first_tick for new in by_id.values()],
+                "counts": [new.ticks for new in by_id.values()],
             },
         )
     }
     fresh = {key: new for key, new in by_id.items() if key in inserted}
     await _insert_attempts(connection, db, fresh)
-    reopened = await _reopen(connection, {key: new for key, new in by_id.items() if key not in inserted}, now)
+    reopened = await _reopen(connection, {key: new for key, new in by_id.items() if key not in inserted}, since)
     planned = [key for key, new in fresh.items() if new.state is AttemptState.PLANNED] + reopened
     await chronicle(connection, db, [_planned(by_id[key], key) for key in planned], report=False)
     judged = [_judged(new, key) for key, new in fresh.items() if new.state is not AttemptState.PLANNED]
@@ -248,8 +279,8 @@ async def _insert_attempts(connection: AsyncConnection, db: Database, fresh: dic
     )
 
 
-async def _reopen(connection: AsyncConnection, known: dict[Any, NewRun], now: datetime) -> list[Any]:
-    """Plan again, at a higher stage, future ticks that an earlier edit or suspension had taken away."""
+async def _reopen(connection: AsyncConnection, known: dict[Any, NewRun], since: datetime) -> list[Any]:
+    """Plan again, at a higher stage, ticks after `since` that an earlier edit or suspension had taken away."""
     wanted = {key: new for key, new in known.items() if new.state is AttemptState.PLANNED and new.is_tick}
     if not wanted:
         return []
@@ -258,7 +289,7 @@ async def _reopen(connection: AsyncConnection, known: dict[Any, NewRun], now: da
         "generations": [new.generation for new in wanted.values()],
         "priorities": [new.priority for new in wanted.values()],
         "delays": [new.delay for new in wanted.values()],
-        "now": now,
+        "since": since,
     }
     ids = [row.run_id for row in await connection.execute(_REOPEN, parameters)]
     if ids:
@@ -274,4 +305,4 @@ def _planned(new: NewRun, key: Any) -> Entry:
 
 
 def _judged(new: NewRun, key: Any) -> Entry:
-    return Entry(AttemptKey(key, 1), new.ref, new.reason or Reason.OUTAGE, new.message, new.state)
+    return Entry(AttemptKey(key, 1), new.ref, new.reason or Reason.OUTAGE, new.message, new.state, ticks=new.ticks)

@@ -273,6 +273,7 @@ async def outbox(db: Database, epoch: int, *, limit: int) -> list[ObjectEvent]:
                 related_job=row.related_job,
                 related_uid=row.related_uid,
                 state=RunState(row.state) if row.state else None,
+                ticks=row.ticks or 1,
             )
             for row in result
         ]

@@ -27,7 +27,8 @@ from ticklock.store.triggers import take_trigger, trigger_mark
 _KNOWN = sql("""
 SELECT s.uid, s.namespace, s.name, s.generation, s.deleted_at, s.created_at, s.expression, s.time_zone, s.times,
        s.suspend, s.priority, s.starting_deadline_seconds, s.problem_reason, s.problem_message, st.last_trigger,
-       greatest(st.cursor, st.pruned_through) AS cursor, st.pruned_through
+       greatest(st.cursor, st.pruned_through) AS cursor, st.pruned_through, s.paused_at,
+       st.last_launched_tick
 FROM schedules s JOIN schedule_state st ON st.cluster = s.cluster AND st.uid = s.uid
 WHERE s.cluster = :cluster AND s.uid = ANY(CAST(:uids AS text[]))
   AND NOT (s.deleted_at IS NOT NULL AND s.generation = 0)

@@ -20,16 +20,19 @@ from ticklock.store.session import Database, sql
 T = TypeVar("T")
 
 FRESH = timedelta(seconds=60)
-"""An object stored within this time of its creation owes the ticks since its creation; an older one owes none."""
+"""An object stored within this time of its creation owes the ticks since its creation; an older one owes none.
+
+Unless its spec says what is to be made up for."""
 
 _UPSERT = sql("""
 INSERT INTO schedules (cluster, uid, namespace, name, generation, created_at, effective_at, expression, time_zone,
                        suspend, concurrency, starting_deadline_seconds, keep_successful, keep_failed, queue_name,
-                       priority, job_template, problem_reason, problem_message, launch_policy, times)
+                       priority, job_template, problem_reason, problem_message, launch_policy, times,
+                       paused_at)
 VALUES (:cluster, :uid, :namespace, :name, :generation, :created_at, :now, :expression, :time_zone, :suspend,
         :concurrency, :starting_deadline_seconds, :keep_successful, :keep_failed, :queue_name, :priority,
         CAST(:job_template AS jsonb), :problem_reason, :problem_message, :launch_policy,
-        CAST(:times AS jsonb))
+        CAST(:times AS jsonb), CASE WHEN :paused THEN :now END)
 ON CONFLICT (cluster, uid) DO UPDATE SET
   created_at = excluded.created_at, generation = excluded.generation, effective_at = excluded.effective_at,
   expression = excluded.expression, time_zone = excluded.time_zone, suspend = excluded.suspend,
@@ -38,7 +41,8 @@ ON CONFLICT (cluster, uid) DO UPDATE SET
   queue_name = excluded.queue_name, priority = excluded.priority,
   job_template = excluded.job_template, problem_reason = excluded.problem_reason,
   problem_message = excluded.problem_message, launch_policy = excluded.launch_policy, times = excluded.times,
-  namespace = excluded.namespace, name = excluded.name, deleted_at = NULL
+  namespace = excluded.namespace, name = excluded.name, deleted_at = NULL,
+  paused_at = CASE WHEN :paused THEN coalesce(schedules.paused_at, excluded.paused_at) END
 """)
 
 _AT_ONCE = (
@@ -78,7 +82,8 @@ def named(item: Declared, compute: Callable[[Declared], T]) -> T:
 
 
 def _new_state(db: Database, item: Declared, now: datetime) -> dict[str, object]:
-    start = item.created_at if now - item.created_at <= FRESH else now
+    since_creation = item.makes_up_for_pauses or now - item.created_at <= FRESH
+    start = item.created_at if since_creation else now
     cursor = max(start, item.witness) if item.witness else start
     return {
         "cluster": db.cluster,
@@ -105,6 +110,7 @@ def _columns(db: Database, item: Declared, now: datetime) -> dict[str, object]:
         "generation": item.generation,
         "created_at": item.created_at,
         "now": now,
+        "paused": item.paused,
         **_rule_columns(item.rule),
         "job_template": None if item.rule is None else orjson.dumps(item.rule.job_template).decode(),
         "problem_reason": item.problem.reason.value if item.problem else None,

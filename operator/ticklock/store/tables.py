@@ -150,6 +150,11 @@ schedules = Table(
     Column("problem_reason", Text),
     Column("problem_message", Text),
     Column("launch_policy", Text, nullable=False, server_default=text("'Job'")),
+    Column(
+        "paused_at",
+        _time,
+        comment="since when nothing is planned: suspended, or a spec that cannot be followed; NULL: it is",
+    ),
     Index(
         "schedules_name_idx", "cluster", "namespace", "name", unique=True, postgresql_where=text("deleted_at IS NULL")
     ),
@@ -193,6 +198,12 @@ runs = Table(
     Column("message", Text, nullable=False, server_default=text("''")),
     Column("created_at", _time, nullable=False, server_default=_now),
     Column("finished_at", _time),
+    Column(
+        "first_tick",
+        _time,
+        comment="of a range of missed ticks, which scheduled_time ends: the first; NULL: it is one tick",
+    ),
+    Column("ticks", Integer, comment="how many ticks it tells of; NULL: one"),
     UniqueConstraint("cluster", "schedule_uid", "run_key"),
     ForeignKeyConstraint(["cluster", "schedule_uid"], ["schedules.cluster", "schedules.uid"]),
     Index("runs_latest_idx", "cluster", "schedule_uid", "scheduled_time"),
@@ -346,6 +357,7 @@ object_events = Table(
     Column("related_uid", Text),
     Column("state", Text, comment="of the run that ended with this, to be counted"),
     Column("created_at", _time, nullable=False, server_default=_now),
+    Column("ticks", Integer, comment="how many ticks it tells of; NULL: one"),
     Index("object_events_order_idx", "cluster", "id"),
     comment="Kubernetes Events still to be posted",
 )

@@ -33,7 +33,7 @@ async def take_trigger(
     mark = trigger_mark(value)
     await connection.execute(_REMEMBER, {"cluster": db.cluster, "uid": item.ref.uid, "value": mark})
     if mark == item.last_trigger:
-        await insert_runs(connection, db, [_lost(item, value, now)], now=now)
+        await insert_runs(connection, db, [_lost(item, value, now)], since=now)
         return
     objection = _objection(item, value)
     if objection is not None:
@@ -49,7 +49,7 @@ async def take_trigger(
         priority=int(item.rule.priority) if item.rule else 1,
         generation=item.generation,
     )
-    await insert_runs(connection, db, [run], now=now)
+    await insert_runs(connection, db, [run], since=now)
     await hint(connection, "stage")
 
 

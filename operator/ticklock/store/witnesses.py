@@ -98,7 +98,7 @@ async def catch_up(connection: AsyncConnection, db: Database, objects: Sequence[
     for start in range(0, len(known), _CHUNK):
         chunk = known[start : start + _CHUNK]
         lost = [run for item in chunk for run in _lost_runs(item, states[item.ref.uid])]
-        runs += await insert_runs(connection, db, lost, now=now)
+        runs += await insert_runs(connection, db, lost, since=now)
         parameters = {
             "cluster": db.cluster,
             "stride": STRIDE,

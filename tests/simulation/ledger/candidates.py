@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from tests.simulation.ledger.chronicle import Tx
 from tests.simulation.ledger.rows import AttemptRow, LockName, ScheduleRow
+from ticklock.domain.backlog import GRACE
+from ticklock.domain.catch_up import CatchUpPolicy
 from ticklock.domain.model import AttemptState, ConcurrencyPolicy, ObjectRef
 from ticklock.domain.policy import Decision, Defer, Situation, decide
 from ticklock.ports import Blocker
@@ -46,6 +48,7 @@ def _candidate(tx: Tx, row: AttemptRow) -> Candidate:
     schedule = tx.book.schedules[row.uid]
     lock = lock_of(schedule)
     blocker = None if lock is None else _blocker(tx, schedule, lock)
+    all_of_them = schedule.times.catching_up.policy is CatchUpPolicy.ALL
     situation = Situation(
         tick=row.scheduled_time,
         due_at=row.due_at,
@@ -57,6 +60,10 @@ def _candidate(tx: Tx, row: AttemptRow) -> Candidate:
         policy=schedule.concurrency,
         newest_due=_newest_due(tx, row),
         blocked_by=None if blocker is None else str(blocker.key.run_id),
+        catch_up=schedule.times.catching_up,
+        free_since=_free_since(tx, row) if lock is not None and schedule.times.catch_up is not None else None,
+        newer_missed=_newer_missed(tx, row) if all_of_them else 0,
+        oldest_due=min(_waiting(tx, row), default=None) if all_of_them else None,
     )
     return Candidate(row, schedule, lock, blocker, decide(situation))
 
@@ -73,6 +80,28 @@ def _newest_due(tx: Tx, row: AttemptRow) -> datetime | None:
     if launched is not None:
         due.append(launched)
     return max(due, default=None)
+
+
+def _free_since(tx: Tx, row: AttemptRow) -> datetime | None:
+    ended = [one.finished_at for one in tx.book.attempts.rows.values() if one.uid == row.uid and one.job_uid]
+    return max((moment for moment in ended if moment is not None), default=None)
+
+
+def _waiting(tx: Tx, row: AttemptRow) -> list[datetime]:
+    planned = (one for one in tx.book.attempts.of(row.uid) if one.state is AttemptState.PLANNED and one.is_tick)
+    return [one.scheduled_time for one in planned if one.due_at <= tx.now]
+
+
+def _newer_missed(tx: Tx, row: AttemptRow) -> int:
+    """Newer ticks that are made up for, or are to be."""
+    newer = [one for one in tx.book.attempts.rows.values() if one.uid == row.uid and one.is_tick]
+    return sum(
+        (one.state is AttemptState.PLANNED and tx.now - one.due_at > GRACE)
+        if one.bound_at is None
+        else one.bound_at - one.due_at > GRACE
+        for one in newer
+        if row.scheduled_time < one.scheduled_time <= tx.now
+    )
 
 
 def _blocker(tx: Tx, schedule: ScheduleRow, lock: LockName) -> Blocker | None:

@@ -66,6 +66,7 @@ class Entry:
     state: AttemptState
     job_name: str | None = None
     job_uid: str | None = None
+    ticks: int = 1
 
 
 def chronicle(tx: Tx, entries: Sequence[Entry], *, report: bool = True) -> None:
@@ -93,8 +94,10 @@ def announce(
     state: RunState | None = None,
 ) -> None:
     number = tx.book.next_event()
-    name, uid = (job.job_name, job.job_uid) if job else (None, None)
-    tx.book.outbox.put(number, ObjectEvent(number, ref, kind, reason, action, note[:1024], tx.now, name, uid, state))
+    name, uid, ticks = (job.job_name, job.job_uid, job.ticks) if job else (None, None, 1)
+    tx.book.outbox.put(
+        number, ObjectEvent(number, ref, kind, reason, action, note[:1024], tx.now, name, uid, state, ticks)
+    )
 
 
 def mark_dirty(tx: Tx, uids: Iterable[str]) -> None:

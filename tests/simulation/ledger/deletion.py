@@ -53,7 +53,8 @@ def obey(tx: Tx, ref: ObjectRef, standing: Standing | None) -> list[Leftover]:
     schedule = tx.book.schedules.get(ref.uid)
     if schedule is not None and not schedule.suspend:
         # What was read may be older than what is stored: whatever the reconciler lists next counts as newer.
-        tx.book.schedules.put(ref.uid, replace(schedule, suspend=True, generation=schedule.generation - 1))
+        again, since = schedule.generation - 1, schedule.paused_at or tx.now
+        tx.book.schedules.put(ref.uid, replace(schedule, suspend=True, generation=again, paused_at=since))
     _no_next(tx, ref)
     rows = planned_of(tx, ref)
     message = "the schedule was found suspended before this run was bound"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from tests.simulation.ledger.chronicle import Entry, Tx, chronicle, end_logs
 from tests.simulation.ledger.rows import AttemptRow, RunRow, ScheduleRow, StateRow
-from ticklock.domain.backlog import Plan, plan
+from ticklock.domain.backlog import Lost, Plan, plan
 from ticklock.domain.model import AttemptKey, AttemptState, ObjectRef, RunId, run_id, tick_key
 from ticklock.domain.reasons import Reason
 from ticklock.domain.spread import seed_of
@@ -31,6 +31,7 @@ class NewRun:
     reason: Reason | None = None
     message: str = ""
     delay: timedelta = timedelta(0)
+    ticks: int = 1
 
 
 def stored_timetable(row: ScheduleRow) -> Timetable:
@@ -58,40 +59,52 @@ def plan_due(tx: Tx, *, horizon: timedelta, limit: int) -> int:
     ]
     due.sort(key=lambda item: item[1].next_tick or until)
     for uid, state, schedule in due[:limit]:
-        timetable = stored_timetable(schedule)
-        deadline = schedule.starting_deadline
-        late = tx.now - stored_delay(schedule)
-        planned = plan(timetable, cursor=cursor_of(state), now=tx.now, horizon=horizon, deadline=deadline, late=late)
-        insert_runs(tx, new_runs(schedule, planned))
+        planned = owed(tx, schedule, cursor=cursor_of(state), horizon=horizon)
+        insert_runs(tx, new_runs(schedule, planned), since=tx.now)
         after = tx.book.states[uid]
         moved = replace(after, cursor=max(after.cursor, planned.cursor), next_tick=planned.next_tick)
         tx.book.states.put(uid, moved)
     return len(due[:limit])
 
 
+def owed(tx: Tx, schedule: ScheduleRow, *, cursor: datetime, horizon: timedelta) -> Plan:
+    """What a schedule's row owes from its cursor on."""
+    return plan(
+        stored_timetable(schedule),
+        cursor=cursor,
+        now=tx.now,
+        horizon=horizon,
+        deadline=schedule.starting_deadline,
+        late=tx.now - stored_delay(schedule),
+        catch_up=schedule.times.catching_up,
+    )
+
+
 def new_runs(schedule: ScheduleRow, planned: Plan, *, generation: int | None = None) -> list[NewRun]:
     stored = schedule.generation if generation is None else generation
 
-    def tick_run(tick: datetime, lost: Reason | None = None, message: str = "") -> NewRun:
-        state = AttemptState.PLANNED if lost is None else AttemptState.MISSED
+    def tick_run(tick: datetime, lost: Lost | None = None) -> NewRun:
         args = (schedule.ref, tick_key(tick), tick, IS_TICK, schedule.priority, stored)
-        return NewRun(*args, state, lost, message, stored_delay(schedule))
+        plain = NewRun(*args, delay=stored_delay(schedule))
+        if lost is None:
+            return plain
+        return replace(plain, state=lost.state, reason=lost.reason, message=lost.message, ticks=lost.ticks)
 
-    lost = [tick_run(item.tick, item.reason, item.message) for item in planned.lost]
+    lost = [tick_run(item.tick, item) for item in planned.lost]
     return lost + [tick_run(tick) for tick in planned.pending]
 
 
-def insert_runs(tx: Tx, news: Sequence[NewRun]) -> int:
+def insert_runs(tx: Tx, news: Sequence[NewRun], *, since: datetime) -> int:
     """Insert runs with their first attempts; known ones stay, or are planned again. Return how many were news."""
     by_id = {run_id(tx.book.cluster, new.ref.uid, new.run_key): new for new in news}
     fresh = {key: new for key, new in by_id.items() if key not in tx.book.runs}
     for key, new in fresh.items():
         _insert(tx, key, new)
-    reopened = [key for key, new in by_id.items() if key not in fresh and _reopen(tx, key, new)]
+    reopened = [key for key, new in by_id.items() if key not in fresh and _reopen(tx, key, new, since)]
     planned = [key for key, new in fresh.items() if new.state is AttemptState.PLANNED] + reopened
     chronicle(tx, [_planned(by_id[key], key) for key in planned], report=False)
     judged = [
-        Entry(AttemptKey(key, 1), new.ref, new.reason or Reason.OUTAGE, new.message, new.state)
+        Entry(AttemptKey(key, 1), new.ref, new.reason or Reason.OUTAGE, new.message, new.state, ticks=new.ticks)
         for key, new in fresh.items()
         if new.state is not AttemptState.PLANNED
     ]
@@ -121,13 +134,13 @@ def _insert(tx: Tx, key: RunId, new: NewRun) -> None:
     tx.book.attempts.put(attempt.key, attempt)
 
 
-def _reopen(tx: Tx, key: RunId, new: NewRun) -> bool:
-    """Plan a future tick again that an earlier edit or suspension had taken away, at a higher stage."""
+def _reopen(tx: Tx, key: RunId, new: NewRun, since: datetime) -> bool:
+    """Plan a tick after `since` again that an earlier edit or suspension had taken away, at a higher stage."""
     row = tx.book.attempts.get(AttemptKey(key, 1))
     if row is None or new.state is not AttemptState.PLANNED or not new.is_tick:
         return False
     skipped = row.state is AttemptState.SKIPPED and row.reason in _REOPENED
-    if not skipped or row.job_uid is not None or row.scheduled_time <= tx.now:
+    if not skipped or row.job_uid is not None or row.scheduled_time <= since:
         return False
     launched = tx.book.states[row.uid].last_launched_tick
     if launched is not None and launched >= row.scheduled_time:

@@ -137,7 +137,7 @@ def _catch_up(tx: Tx, objects: Sequence[Declared]) -> Lost:
         was_lost = item.ledger_seq > state.ledger_seq
         if was_lost:
             behind.add(item.ref.uid)
-        runs += insert_runs(tx, _lost_runs(tx, item, state))
+        runs += insert_runs(tx, _lost_runs(tx, item, state), since=tx.now)
         _take_in(tx, item, behind=was_lost)
     return Lost(frozenset(behind), runs)
 

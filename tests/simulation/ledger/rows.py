@@ -69,6 +69,7 @@ class ScheduleRow:
     problem_message: str | None = None
     launch_policy: LaunchPolicy = LaunchPolicy.JOB
     times: Times = NOTHING_MORE
+    paused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -16,17 +16,17 @@ from tests.simulation.ledger.planning import (
     cursor_of,
     insert_runs,
     new_runs,
-    stored_delay,
-    stored_timetable,
+    owed,
 )
 from tests.simulation.ledger.rows import AttemptRow, ScheduleRow, StateRow
-from ticklock.domain.backlog import plan
+from ticklock.domain.backlog import after_pause, plan
 from ticklock.domain.model import AttemptState, Declared, ObjectRef, trigger_key
 from ticklock.domain.reasons import Reason
 from ticklock.domain.timing import declared_delay, declared_timetable
 from ticklock.ports import Leftover
 
 FRESH = timedelta(seconds=60)
+_EVER = datetime.min.replace(tzinfo=UTC)
 _LONGEST = 128
 
 
@@ -102,7 +102,8 @@ def _store(tx: Tx, item: Declared, row: ScheduleRow | None) -> list[Leftover]:
 
 def store_new(tx: Tx, items: Sequence[Declared]) -> None:
     for item in items:
-        start = item.created_at if tx.now - item.created_at <= FRESH else tx.now
+        since_creation = item.makes_up_for_pauses or tx.now - item.created_at <= FRESH
+        start = item.created_at if since_creation else tx.now
         cursor = max(start, item.witness) if item.witness else start
         if item.ref.uid in tx.book.in_force and item.witness is not None:
             tx.book.stored_anew[item.ref.uid] = item.witness
@@ -132,7 +133,10 @@ def _upsert(tx: Tx, item: Declared) -> None:
         item.ref.uid, item.created_at if fresh else tx.now, item.rule.expression if item.rule and running else None
     )
     problem = item.problem
+    former = tx.book.schedules.get(item.ref.uid)
+    since = tx.now if former is None or former.paused_at is None else former.paused_at
     common = {
+        "paused_at": since if item.paused else None,
         "ref": item.ref,
         "generation": item.generation,
         "created_at": item.created_at,
@@ -183,21 +187,30 @@ def _store_edit(tx: Tx, item: Declared, row: ScheduleRow) -> list[Leftover]:
     _upsert(tx, item)
     leftovers = _revise(tx, item)
     until = max(tx.now, cursor)
-    _plan_gap(tx, item, max(tx.now, tx.book.states[item.ref.uid].pruned_through or tx.now), until)
+    state = tx.book.states[item.ref.uid]
+    pause = _pause(row, state, cursor) if item.makes_up_for_pauses else None
+    begin = max(tx.now if pause is None else pause[0], state.pruned_through or _EVER)
+    _plan_gap(tx, item, begin, until, pause=None if pause is None else pause[1])
     state = tx.book.states[item.ref.uid]
     tx.book.states.put(item.ref.uid, replace(state, cursor=max(state.cursor, until), next_tick=next_tick(item, until)))
     _tell_problem(tx, item)
     return leftovers
 
 
+def _pause(row: ScheduleRow, state: StateRow, cursor: datetime) -> tuple[datetime, Reason] | None:
+    """Since when a schedule has had no ticks by its own spec, and why."""
+    if not row.suspend and row.problem_reason is None:
+        return None
+    reason = Reason.SCHEDULE_SUSPENDED if row.suspend else Reason.SPEC_CHANGED
+    return max(row.paused_at or cursor, state.last_launched_tick or _EVER), reason
+
+
 def _settle(tx: Tx, row: ScheduleRow, cursor: datetime) -> None:
     """Plan the old timetable's ticks up to now."""
     if row.suspend or cursor >= tx.now:
         return
-    timetable = stored_timetable(row)
-    late = tx.now - stored_delay(row)
-    owed = plan(timetable, cursor=cursor, now=tx.now, horizon=timedelta(0), deadline=row.starting_deadline, late=late)
-    insert_runs(tx, new_runs(row, owed))
+    settled = owed(tx, row, cursor=cursor, horizon=timedelta(0))
+    insert_runs(tx, new_runs(row, settled), since=tx.now)
 
 
 def _revise(tx: Tx, item: Declared) -> list[Leftover]:
@@ -243,15 +256,24 @@ def _verdict(tx: Tx, item: Declared, row: AttemptRow) -> Entry | None:
     return None
 
 
-def _plan_gap(tx: Tx, item: Declared, begin: datetime, until: datetime) -> None:
+def _plan_gap(tx: Tx, item: Declared, begin: datetime, until: datetime, *, pause: Reason | None) -> None:
     """Plan the new timetable's ticks that the old cursor has already passed, but nothing that was pruned."""
     rule = item.rule
     if rule is None or rule.suspend or until <= begin:
         return
     timetable = declared_timetable(item, rule)
-    late, deadline = tx.now - declared_delay(item), rule.starting_deadline
-    gap = plan(timetable, cursor=begin, now=tx.now, horizon=until - tx.now, deadline=deadline, late=late)
-    insert_runs(tx, new_runs(tx.book.schedules[item.ref.uid], gap))
+    gap = plan(
+        timetable,
+        cursor=begin,
+        now=tx.now,
+        horizon=until - tx.now,
+        deadline=rule.starting_deadline,
+        late=tx.now - declared_delay(item),
+        catch_up=rule.times.catching_up,
+        grace=timedelta(0),
+    )
+    left = gap if pause is None else after_pause(gap, pause)
+    insert_runs(tx, new_runs(tx.book.schedules[item.ref.uid], left), since=begin)
 
 
 # ------------------------------------------------------------------------------------------------------------- triggers
@@ -269,12 +291,12 @@ def _take_trigger(tx: Tx, item: Declared, *, last: str | None) -> None:
     if mark == item.last_trigger:
         message = "the status of the object says that this trigger was taken before"
         lost = replace(run, state=AttemptState.UNKNOWN, reason=Reason.LEDGER_LOST, message=message)
-        insert_runs(tx, [lost])
+        insert_runs(tx, [lost], since=tx.now)
         return
     if len(value) > _LONGEST or item.problem is not None:
         announce(tx, item.ref, "Warning", Reason.TRIGGER_REFUSED, note="it cannot be used", action="Trigger")
         return
-    insert_runs(tx, [run])
+    insert_runs(tx, [run], since=tx.now)
 
 
 def trigger_mark(value: str) -> str:
