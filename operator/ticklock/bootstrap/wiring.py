@@ -78,7 +78,7 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         settings.pod_name,
         wall=_wall,
     )
-    limits = Limits(min_interval=timedelta(seconds=settings.min_interval_seconds))
+    limits = Limits(timedelta(seconds=settings.min_interval_seconds), settings.max_catch_up)
     ledger, jobs, objects, pods = PostgresLedger(db), KubeJobs(api), KubeObjects(api, limits), KubePods(api)
     wakeups = NotifyWakeups(settings.conninfo)
     lookup = Lookup(ledger, jobs)

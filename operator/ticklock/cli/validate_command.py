@@ -39,7 +39,7 @@ FIELDS = frozenset(
     {
         *("schedule", "schedules", "everySeconds", "timeZone", "startAt", "endAt", "exclude", "dst", "jitterSeconds"),
         *("suspend", "concurrencyPolicy", "startingDeadlineSeconds", "queueName", "priority", "launchPolicy"),
-        *("successfulJobsHistoryLimit", "failedJobsHistoryLimit", "jobTemplate"),
+        *("catchUp", "successfulJobsHistoryLimit", "failedJobsHistoryLimit", "jobTemplate"),
     }
 )
 """The fields of a spec. A test compares them with the CRD."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice, pairwise
 
+from ticklock.domain.catch_up import CatchUpPolicy
 from ticklock.domain.model import Declared, Problem, Rule
 from ticklock.domain.reasons import Reason
 from ticklock.domain.timetable import Timetable
@@ -24,6 +25,8 @@ class Limits:
     """The limits of an installation; the defaults refuse nothing, because ticks are whole seconds."""
 
     min_interval: timedelta = _ONE_SECOND
+    max_catch_up: int = 1000
+    """How many missed ticks of one schedule may be made up for at most."""
 
 
 NO_LIMITS = Limits()
@@ -38,16 +41,32 @@ def shortest_distance(timetable: Timetable, after: datetime) -> timedelta | None
 
 def within(item: Declared, limits: Limits) -> Declared:
     """Return the object as it is, or with a problem in the place of a rule that is beyond the limits."""
-    if item.rule is None or limits.min_interval <= _ONE_SECOND:
+    if item.rule is None:
         return item
-    distance = shortest_distance(declared_timetable(item, item.rule), item.created_at)
+    message = _too_close(item, item.rule, limits) or _too_many(item.rule, limits)
+    return item if message is None else replace(item, rule=None, problem=Problem(Reason.INVALID_SCHEDULE, message))
+
+
+def _too_close(item: Declared, rule: Rule, limits: Limits) -> str | None:
+    if limits.min_interval <= _ONE_SECOND:
+        return None
+    distance = shortest_distance(declared_timetable(item, rule), item.created_at)
     if distance is None or distance >= limits.min_interval:
-        return item
-    message = (
-        f"spec.{_field(item.rule)}: ticks are {_seconds(distance)} s apart, less than this installation allows: let "
+        return None
+    return (
+        f"spec.{_field(rule)}: ticks are {_seconds(distance)} s apart, less than this installation allows: let "
         f"{_seconds(limits.min_interval)} s at least lie between them (min_interval_seconds)"
     )
-    return replace(item, rule=None, problem=Problem(Reason.INVALID_SCHEDULE, message))
+
+
+def _too_many(rule: Rule, limits: Limits) -> str | None:
+    catch_up = rule.times.catching_up
+    if catch_up.policy is not CatchUpPolicy.ALL or catch_up.limit <= limits.max_catch_up:
+        return None
+    return (
+        f"spec.catchUp.limit: {catch_up.limit} missed ticks are more than this installation allows: make it "
+        f"{limits.max_catch_up} at most (max_catch_up)"
+    )
 
 
 def _field(rule: Rule) -> str:

@@ -24,6 +24,7 @@ from ticklock.domain.model import (
     Rule,
     ScheduleUid,
 )
+from ticklock.domain.parse_catch_up import check_replace
 from ticklock.domain.parse_times import check_jitter, read_timetable
 from ticklock.domain.reasons import Reason
 from ticklock.domain.spec_fields import Unusable, choice, flag, integer, no_nul, string
@@ -88,11 +89,13 @@ def _read_rule(spec: object, created: datetime | None, seed: str) -> Rule:
     no_nul(template, "spec.jobTemplate")
     deadline = integer(spec, "startingDeadlineSeconds", None)
     check_jitter(times, deadline)
+    concurrency = choice(spec, "concurrencyPolicy", _POLICIES, ConcurrencyPolicy.ALLOW)
+    check_replace(times.catch_up, concurrency)
     return Rule(
         expression=expression,
         time_zone=zone,
         suspend=flag(spec, "suspend"),
-        concurrency=choice(spec, "concurrencyPolicy", _POLICIES, ConcurrencyPolicy.ALLOW),
+        concurrency=concurrency,
         starting_deadline=None if deadline is None else timedelta(seconds=min(deadline, _LONGEST)),
         keep_successful=min(integer(spec, "successfulJobsHistoryLimit", 3), _MOST),
         keep_failed=min(integer(spec, "failedJobsHistoryLimit", 1), _MOST),

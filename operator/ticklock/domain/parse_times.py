@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from ticklock.domain.parse_catch_up import read_catch_up
 from ticklock.domain.reasons import Reason
 from ticklock.domain.spec_fields import Unusable, choice, instant, integer, positive, string, texts
 from ticklock.domain.times import Ambiguous, Nonexistent, Times
@@ -62,6 +63,7 @@ def _times(spec: Mapping[str, Any]) -> Times:
         nonexistent=_dst(dst, "nonexistent", _NONEXISTENT, Nonexistent.SHIFT),
         ambiguous=_dst(dst, "ambiguous", _AMBIGUOUS, Ambiguous.FIRST),
         jitter_seconds=integer(spec, "jitterSeconds", 0),
+        catch_up=read_catch_up(spec),
     )
     _check_most("everySeconds", times.every_seconds or 0, LONGEST_INTERVAL)
     _check_most("jitterSeconds", times.jitter_seconds, LONGEST_JITTER)

@@ -99,6 +99,9 @@ class Settings(BaseModel):
     min_interval_seconds: int = Field(
         1, ge=1, le=86_400, description="How far apart the ticks of a schedule must lie; closer ones are refused."
     )
+    max_catch_up: int = Field(
+        100, ge=1, le=1000, description="The largest `catchUp.limit` of a schedule; a larger one is refused."
+    )
 
     # -- leading
     lease_duration_seconds: float = Field(15, ge=1, le=300, description="How long others respect a silent leader.")

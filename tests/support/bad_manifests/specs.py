@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.support.bad_manifests.base import GONE, SPEC, BadManifest, refused
 
+_CATCH_UP = (*SPEC, "catchUp")
+
 SPECS: list[BadManifest] = [
     refused("name has 53 characters", ("metadata", "name"), "n" * 53, field="metadata.name"),
     refused("name has capitals", ("metadata", "name"), "Nightly", field="metadata.name"),
@@ -16,6 +18,12 @@ SPECS: list[BadManifest] = [
         "history limit is negative", (*SPEC, "successfulJobsHistoryLimit"), -3, field="spec.successfulJobsHistoryLimit"
     ),
     refused("history limit is a fraction", (*SPEC, "failedJobsHistoryLimit"), 0.5, field="spec.failedJobsHistoryLimit"),
+    refused("a policy for missed ticks is unknown", _CATCH_UP, {"policy": "Some"}, field="catchUp.policy"),
+    refused("a limit of missed ticks is zero", _CATCH_UP, {"policy": "All", "limit": 0}, field="catchUp.limit"),
+    refused(
+        "a window of missed ticks is shorter than the grace", _CATCH_UP, {"windowSeconds": 14}, field="windowSeconds"
+    ),
+    refused("no missed tick is to run, up to five", _CATCH_UP, {"policy": "Skip", "limit": 5}, field="catchUp"),
     refused("queue is no plain name", (*SPEC, "queueName"), "Monthly reports", field="spec.queueName"),
     refused("priority is a number", (*SPEC, "priority"), 10, field="spec.priority"),
     refused("priority is unknown", (*SPEC, "priority"), "Urgent", field="spec.priority"),

@@ -80,6 +80,7 @@ def test_no_field_of_a_later_version_is_there_yet(committed: dict[str, Any]) -> 
         "suspend",
         "concurrencyPolicy",
         "startingDeadlineSeconds",
+        "catchUp",
         "successfulJobsHistoryLimit",
         "failedJobsHistoryLimit",
         "jobTemplate",

@@ -62,6 +62,25 @@ def test_ticks_far_enough_apart_are_not(spec: dict[str, Any]) -> None:
     assert within(asked, A_MINUTE) is asked
 
 
+@pytest.mark.parametrize(
+    ("catch_up", "refused"),
+    [
+        pytest.param({"policy": "All", "limit": 51}, True, id="more than is allowed"),
+        pytest.param({"policy": "All", "limit": 50}, False, id="as much as is allowed"),
+        pytest.param({"policy": "Latest", "limit": 51}, False, id="a limit that says nothing of the latest"),
+        pytest.param(None, False, id="nothing"),
+    ],
+)
+def test_more_may_not_be_made_up_for_than_is_allowed(*, catch_up: dict[str, Any] | None, refused: bool) -> None:
+    found = within(item(schedule="@daily", catchUp=catch_up), Limits(max_catch_up=50))
+    assert (found.rule is None) is refused
+    if refused:
+        assert found.problem is not None
+        assert found.problem.reason is Reason.INVALID_SCHEDULE
+        assert found.problem.message.startswith("spec.catchUp.limit: 51 missed ticks are more than")
+        assert "make it 50 at most (max_catch_up)" in found.problem.message
+
+
 def test_by_default_every_second_is_allowed() -> None:
     asked = item(schedule="* * * * * *")
     assert within(asked, NO_LIMITS) is asked

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.orders import template
+from ticklock.domain.catch_up import CatchUp, CatchUpPolicy
 from ticklock.domain.model import ConcurrencyPolicy, Declared, ObjectRef, Priority, ScheduleUid
 from ticklock.domain.parse import declared
 from ticklock.domain.reasons import Reason
@@ -135,6 +136,40 @@ def test_every_field_is_read() -> None:
             "uses up startingDeadlineSeconds, 30",
             id="a jitter up to the deadline",
         ),
+        pytest.param({"catchUp": "All"}, Reason.INVALID_OBJECT, "spec.catchUp must be an object", id="catchUp: a word"),
+        pytest.param(
+            {"catchUp": {"policy": "Some"}}, Reason.INVALID_OBJECT, "spec.catchUp.policy must be one of Skip", id="some"
+        ),
+        pytest.param(
+            {"catchUp": {"policy": "All", "limit": 0}},
+            Reason.INVALID_OBJECT,
+            "catchUp.limit must be a",
+            id="up to none",
+        ),
+        pytest.param(
+            {"catchUp": {"policy": "All", "limit": 1001}},
+            Reason.INVALID_OBJECT,
+            "spec.catchUp.limit must be 1 to 1000, not 1001",
+            id="up to more than anybody may",
+        ),
+        pytest.param(
+            {"catchUp": {"windowSeconds": 14}},
+            Reason.INVALID_OBJECT,
+            "spec.catchUp.windowSeconds must be 15 to 315360000, not 14",
+            id="a window within which nothing is missed",
+        ),
+        pytest.param(
+            {"catchUp": {"policy": "Skip", "windowSeconds": 60}},
+            Reason.INVALID_OBJECT,
+            "leave them out under policy Skip",
+            id="how much, although nothing",
+        ),
+        pytest.param(
+            {"catchUp": {"policy": "All"}, "concurrencyPolicy": "Replace"},
+            Reason.INVALID_OBJECT,
+            "spec.catchUp.policy: All does not go with concurrencyPolicy Replace",
+            id="all, each ending the one before",
+        ),
         pytest.param({"schedule": "61 * * * *"}, Reason.INVALID_SCHEDULE, "spec.schedule", id="minute 61"),
         pytest.param({"schedule": "0 0 31 2 *"}, Reason.INVALID_SCHEDULE, "never fires", id="31 February"),
         pytest.param({"schedule": 5}, Reason.INVALID_OBJECT, "spec.schedule must be a text", id="schedule is a number"),
@@ -194,6 +229,7 @@ def test_every_field_of_time_is_read() -> None:
             exclude=["* * 25 12 *"],
             dst={"nonexistent": "Skip", "ambiguous": "Last"},
             jitterSeconds=45,
+            catchUp={"policy": "All", "limit": 5, "windowSeconds": 3600},
         )
     )
     assert found.rule is not None, found.problem
@@ -206,7 +242,25 @@ def test_every_field_of_time_is_read() -> None:
         nonexistent=Nonexistent.SKIP,
         ambiguous=Ambiguous.LAST,
         jitter_seconds=45,
+        catch_up=CatchUp(CatchUpPolicy.ALL, 5, timedelta(hours=1)),
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        pytest.param(None, None, id="nothing"),
+        pytest.param({}, CatchUp(), id="an empty object: the latest, also after a pause"),
+        pytest.param({"policy": "Skip"}, CatchUp(CatchUpPolicy.SKIP), id="none"),
+        pytest.param({"policy": "All"}, CatchUp(CatchUpPolicy.ALL, 10), id="all: ten, unless a limit is given"),
+        pytest.param({"limit": 3}, CatchUp(limit=3), id="a limit says nothing of the latest, and does no harm"),
+        pytest.param({"windowSeconds": 15}, CatchUp(window=timedelta(seconds=15)), id="the shortest window"),
+    ],
+)
+def test_what_is_to_be_made_up_for(given: dict[str, Any] | None, meant: CatchUp | None) -> None:
+    rule = read(body(catchUp=given)).rule
+    assert rule is not None
+    assert rule.times.catch_up == meant
 
 
 @pytest.mark.parametrize(
