@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 import structlog
 
 from ticklock.domain.errors import Conflict, Refused, Transient
+from ticklock.domain.model import RunState
 from ticklock.engine.courtesy import Courtesy
+from ticklock.engine.notices import Notice, gathered
 from ticklock.engine.status import build_status, unchanged
 from ticklock.failpoints import failpoint
 from ticklock.ports import (
@@ -33,6 +35,8 @@ from ticklock.ports import (
 log = structlog.get_logger(__name__)
 
 _BATCH = 200
+_OUTBOX = 4000
+"""Events that are looked at together: what says the same is told as one."""
 _TRIES = 4
 _UNHURRIED = 0.5
 """Seconds between looks for what nobody waits for."""
@@ -86,13 +90,14 @@ class Reporter:
         """Post the Events that wait."""
         if self.courtesy.waits():
             return _HOLD_PAUSE
-        events = await self.ledger.outbox(self.epoch, limit=_BATCH)
-        done = await self._each(self._post, events)
-        await self.ledger.posted(self.epoch, [event.id for event in done if event is not None])
-        for event in done:
-            if event is not None:
-                self._count(event)
-        return 0.0 if len(events) == _BATCH else max(self.pause, _UNHURRIED)
+        waiting = gathered(await self.ledger.outbox(self.epoch, limit=_OUTBOX))
+        done = [notice for notice in await self._each(self._post, waiting[:_BATCH]) if notice is not None]
+        await self.ledger.posted(self.epoch, [part.id for notice in done for part in notice.parts])
+        for notice in done:
+            self.meter.count("events_posted_total")
+            for part in notice.parts:
+                self._count(part)
+        return 0.0 if len(waiting) >= _BATCH else max(self.pause, _UNHURRIED)
 
     async def _tell_all(self) -> None:
         for times in await self.ledger.schedule_times(self.epoch):
@@ -100,10 +105,12 @@ class Reporter:
         self.told = True
 
     def _count(self, event: ObjectEvent) -> None:
-        self.meter.count("events_posted_total")
-        if event.state is not None and event.ref is not None:
-            labels = {"namespace": event.ref.namespace, "name": event.ref.name}
-            self.meter.count("runs_total", state=event.state.value, reason=event.reason.value, **labels)
+        if event.state is None or event.ref is None:
+            return
+        labels = {"namespace": event.ref.namespace, "name": event.ref.name, "reason": event.reason.value}
+        self.meter.count("runs_total", state=event.state.value, **labels)
+        if event.state is RunState.MISSED:
+            self.meter.count("missed_ticks_total", event.ticks, **labels)
 
     async def _each(self, do: Callable[[S], Coroutine[Any, Any, T]], items: Sequence[S]) -> list[T]:
         async def one(item: S) -> T:
@@ -168,15 +175,16 @@ class Reporter:
         await failpoint("after-release")
         return item if off else None
 
-    async def _post(self, event: ObjectEvent) -> ObjectEvent | None:
+    async def _post(self, notice: Notice) -> Notice | None:
+        reason = notice.event.reason.value
         try:
-            await self.events.post(event)
+            await self.events.post(notice.event)
         except Transient as error:
-            log.info("event waits", reason=event.reason.value, cause=str(error))
+            log.info("event waits", reason=reason, cause=str(error))
             return None
         except Refused as error:
-            log.warning("event is refused", reason=event.reason.value, cause=str(error))
-        return event
+            log.warning("event is refused", reason=reason, cause=str(error))
+        return notice
 
 
 def _name(report: Report) -> str:

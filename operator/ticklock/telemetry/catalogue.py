@@ -79,6 +79,8 @@ def _histogram(name: str, meaning: str, *labels: Label, buckets: tuple[float, ..
 _ALL = (
     # -- runs
     _counter("runs_total", "Runs that ended, by state and reason.", *OBJECT, Label("state"), Label("reason")),
+    _counter("missed_ticks_total", "Ticks recorded as missed, by reason; a range counts each of its ticks.", *OBJECT,
+             Label("reason")),
     _counter("launches_total", "Jobs launched by this replica; stranded: bound by one that died or stalled.",
              Label("stranded", ("false", "true"))),
     _histogram("run_lag_seconds", "From the moment a run was due to the launch of its Job.", buckets=LAG),
