@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from ticklock.cli.arguments import OneLineParser, count, moment
 from ticklock.cli.manifests import Found, UnreadableError, read_manifests
 from ticklock.domain.advice import advise
+from ticklock.domain.catch_up import CatchUp, CatchUpPolicy
 from ticklock.domain.clock_note import clock_note
 from ticklock.domain.forecast import clock_changes
 from ticklock.domain.instants import format_instant
@@ -78,6 +79,9 @@ def _parser() -> OneLineParser:
         metavar="SECONDS",
         help="min_interval_seconds of the installation (default: 1)",
     )
+    parser.add_argument(
+        "--max-catch-up", type=count, default=100, metavar="N", help="max_catch_up of the installation (default: 100)"
+    )
     parser.add_argument("--count", type=count, default=3, metavar="N", help="how many ticks (default: 3)")
     return parser
 
@@ -92,7 +96,7 @@ class Explained:
         self._item: Declared | None = None
         if not self.problems:
             read = declared(_as_created(found, options.namespace, after))
-            limits = Limits(min_interval=timedelta(seconds=options.min_interval))
+            limits = Limits(timedelta(seconds=options.min_interval), options.max_catch_up)
             self._item = None if read is None else within(read, limits)
             if self._item is not None and self._item.problem is not None:
                 self.problems = [self._item.problem.message]
@@ -109,6 +113,8 @@ class Explained:
         delay = declared_delay(self._item)
         if delay:
             yield f"  jitter   each run is launched {int(delay.total_seconds())} s after its tick"
+        if rule.times.catch_up is not None:
+            yield f"  missed   {_missed(rule.times.catch_up)}"
         for change in clock_changes(timetable, after=self._after, until=self._after + _AHEAD):
             yield f"  clock    {change.at.astimezone(ZoneInfo(timetable.time_zone)):%Y-%m-%d}: {change.note}"
         yield from (f"  warning  {warning}" for warning in advise(self._item, rule, after=self._after))
@@ -144,6 +150,18 @@ def _says(rule: Rule, timetable: Timetable) -> Iterator[str]:
         yield f"  runs     {text}  in {timetable.time_zone}"
     for text in rule.times.exclude:
         yield f"  but not  {text}"
+
+
+def _missed(catch_up: CatchUp) -> str:
+    """Say what becomes of missed ticks."""
+    young = "" if catch_up.window is None else f", up to {int(catch_up.window.total_seconds())} s late"
+    match catch_up.policy:
+        case CatchUpPolicy.SKIP:
+            return "none of them runs"
+        case CatchUpPolicy.LATEST:
+            return f"the latest of them runs{young}"
+        case CatchUpPolicy.ALL:
+            return f"the newest {catch_up.limit} of them run{young}"
 
 
 def _next(timetable: Timetable, after: datetime, limit: int) -> Iterator[str]:

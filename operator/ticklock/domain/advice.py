@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from ticklock.domain.backlog import GRACE
+from ticklock.domain.catch_up import DEFAULT_LIMIT, CatchUpPolicy
 from ticklock.domain.limits import shortest_distance
 from ticklock.domain.model import ConcurrencyPolicy, Declared, LaunchPolicy, Rule
 from ticklock.domain.pattern import Pattern
@@ -23,7 +25,7 @@ _LAST_SAFE_DAY = 28
 def advise(item: Declared, rule: Rule, *, after: datetime) -> list[str]:
     """Return warnings, each one sentence with its mend; none where there is nothing to say."""
     timetable = declared_timetable(item, rule)
-    return [*_of_time(rule, timetable, after), *_of_job(rule)]
+    return [*_of_time(rule, timetable, after), *_of_missed(rule), *_of_job(rule)]
 
 
 def _of_time(rule: Rule, timetable: Timetable, after: datetime) -> Iterator[str]:
@@ -78,6 +80,25 @@ def _of_distance(rule: Rule, distance: timedelta) -> Iterator[str]:
             )
     if rule.times.jitter_seconds >= seconds:
         yield f"jitterSeconds is not less than the {seconds} s between two ticks: a run may start after the next tick"
+
+
+def _of_missed(rule: Rule) -> Iterator[str]:
+    """Speak of what `catchUp` says and yet does not do."""
+    catch_up, deadline = rule.times.catch_up, rule.starting_deadline
+    if catch_up is None:
+        return
+    if catch_up.policy is CatchUpPolicy.LATEST and catch_up.limit != DEFAULT_LIMIT:
+        yield "catchUp.limit says nothing under policy Latest: one missed tick runs; take All, or leave it out"
+    if deadline is None or catch_up.policy is CatchUpPolicy.SKIP:
+        return
+    seconds = int(deadline.total_seconds())
+    if deadline <= GRACE:
+        yield (
+            f"catchUp makes up for nothing: a tick is missed after {int(GRACE.total_seconds())} s, and by then "
+            f"startingDeadlineSeconds, {seconds}, is over"
+        )
+    elif catch_up.window is not None and catch_up.window >= deadline:
+        yield f"catchUp.windowSeconds is not less than startingDeadlineSeconds, {seconds}: the deadline alone decides"
 
 
 def _of_job(rule: Rule) -> Iterator[str]:

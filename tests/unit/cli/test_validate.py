@@ -114,6 +114,32 @@ def test_the_examples_are_in_order(file: Path, capsys: pytest.CaptureFixture[str
     assert main(["validate", str(file)]) == 0, capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("catch_up", "line"),
+    [
+        pytest.param("{policy: Skip}", "none of them runs", id="none"),
+        pytest.param("{}", "the latest of them runs", id="the latest"),
+        pytest.param(
+            "{policy: All, limit: 3, windowSeconds: 60}", "the newest 3 of them run, up to 60 s late", id="all"
+        ),
+    ],
+)
+def test_it_says_what_becomes_of_missed_ticks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], catch_up: str, line: str
+) -> None:
+    code, out, _ = explained(tmp_path, capsys, GOOD.replace("jitterSeconds: 600", f"catchUp: {catch_up}"))
+    assert code == 0
+    assert f"  missed   {line}" in out.splitlines()
+
+
+def test_more_missed_ticks_than_an_installation_allows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "sjob.yaml"
+    file.write_text(GOOD.replace("jitterSeconds: 600", "catchUp: {policy: All, limit: 101}"), encoding="utf-8")
+    assert main(["validate", str(file)]) == 1
+    assert "spec.catchUp.limit: 101 missed ticks" in capsys.readouterr().out
+    assert main(["validate", str(file), "--max-catch-up", "101"]) == 0
+
+
 def test_it_can_be_asked_with_the_limit_of_an_installation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "sjob.yaml"
     file.write_text(GOOD.replace("30 2 * * *", "* * * * *"), encoding="utf-8")

@@ -40,6 +40,19 @@ def advice(**spec: Any) -> list[str]:
         pytest.param(
             {"schedule": "@daily", "jobTemplate": template(backoffLimit=None)}, "backoffLimit is unset", id="retries"
         ),
+        pytest.param(
+            {"schedule": "@daily", "catchUp": {"limit": 5}}, "limit says nothing under policy Latest", id="five latest"
+        ),
+        pytest.param(
+            {"schedule": "@daily", "catchUp": {"policy": "All"}, "startingDeadlineSeconds": 10},
+            "catchUp makes up for nothing",
+            id="missed after its deadline",
+        ),
+        pytest.param(
+            {"schedule": "@daily", "catchUp": {"windowSeconds": 600}, "startingDeadlineSeconds": 600},
+            "windowSeconds is not less than startingDeadlineSeconds, 600",
+            id="a window as wide as the deadline",
+        ),
         pytest.param({}, "on demand only", id="nothing says when"),
         pytest.param({"schedule": "@daily", "endAt": "2026-01-01T00:00:00Z"}, "no tick to come", id="over"),
         pytest.param({"schedule": "@daily", "suspend": True}, "suspend is true", id="suspended"),
@@ -64,6 +77,13 @@ def test_a_warning(spec: dict[str, Any], words: str) -> None:
     [
         pytest.param({"schedule": "30 2 * * *"}, id="every night"),
         pytest.param({"schedule": "0 0 L * *"}, id="the last day of each month"),
+        pytest.param(
+            {"schedule": "@daily", "catchUp": {"policy": "All", "windowSeconds": 60}, "startingDeadlineSeconds": 90},
+            id="a window narrower than the deadline",
+        ),
+        pytest.param(
+            {"schedule": "@daily", "catchUp": {"policy": "Skip"}, "startingDeadlineSeconds": 10}, id="nothing missed"
+        ),
         pytest.param({"schedule": "0 0 31 * MON"}, id="day 31 or a Monday"),
         pytest.param({"schedule": "0 0 31 1,3 *"}, id="months that have the day"),
         pytest.param({"schedule": "* * * * *", "concurrencyPolicy": "Forbid"}, id="each minute, one at a time"),
