@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.support.bad_manifests.base import GONE, SPEC, BadManifest, refused
+from tests.support.bad_manifests.base import GONE, SPEC, BadManifest, refused, valid_manifest
 
 _CATCH_UP = (*SPEC, "catchUp")
+_ALL_REPLACED = {**valid_manifest()["spec"], "catchUp": {"policy": "All"}, "concurrencyPolicy": "Replace"}
 
 SPECS: list[BadManifest] = [
     refused("name has 53 characters", ("metadata", "name"), "n" * 53, field="metadata.name"),
@@ -24,6 +25,7 @@ SPECS: list[BadManifest] = [
         "a window of missed ticks is shorter than the grace", _CATCH_UP, {"windowSeconds": 14}, field="windowSeconds"
     ),
     refused("no missed tick is to run, up to five", _CATCH_UP, {"policy": "Skip", "limit": 5}, field="catchUp"),
+    refused("all missed ticks are to run, each ending the one before", SPEC, _ALL_REPLACED, field="catchUp.policy"),
     refused("queue is no plain name", (*SPEC, "queueName"), "Monthly reports", field="spec.queueName"),
     refused("priority is a number", (*SPEC, "priority"), 10, field="spec.priority"),
     refused("priority is unknown", (*SPEC, "priority"), "Urgent", field="spec.priority"),
