@@ -37,8 +37,12 @@ INCARNATION = """(
     (SELECT system_identifier::text FROM pg_control_system())
     || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
     || '/' || extract(epoch FROM pg_postmaster_start_time())::text
+    || '/' || pg_relation_filenode('clusters')::text
 )"""
-"""System identifier, timeline and start of the postmaster: another value means that commits may be lost."""
+"""System identifier, timeline and start of the postmaster, and the file in which the table of installations lies:
+another value means that commits may be lost. A dump that is loaded into a server that goes on running makes the table
+anew, or empties it, and with that its file. VACUUM FULL does too, and costs a quarantine of seconds.
+"""
 
 log = structlog.get_logger(__name__)
 
