@@ -31,8 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    # before the time limit of the test starts to run
-    if missing(NODE) and why_not() is None:
+    # Before the time limit of the test starts to run. pytest asks this hook of every test, wherever it stands.
+    if item.get_closest_marker("e2e") and missing(NODE) and why_not() is None:
         with speaking(item.config):
             resolve(NODE, progress=Progress())
     return (yield)
