@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.chart import Chart
-from tests.support.clusters import wait_for_binaries
+from tests.support.clusters import building_ahead, needed, wait_for_binaries
 from tests.support.databases import Servers, TestServer
 from tests.support.diagnosis import told
 from tests.support.ordering import mark_and_sort
 from tools.devcluster.binaries import resolve
 from tools.devcluster.commands import Options
 from tools.devcluster.controlplane import ControlPlane
-from tools.devcluster.parts import CHART, JUDGES
 from tools.devcluster.pgbinaries import DEFAULT_MAJOR
 from tools.devcluster.postgres import Postgres
 
@@ -25,12 +24,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     # Before the time limit of the test starts to run: a cold build takes minutes.
-    if any(item.get_closest_marker(tier) for tier in ("cluster", "chaos", "e2e")):
-        wait_for_binaries(item.config)
-    fixtures = getattr(item, "fixturenames", ())
-    wait_for_binaries(item.config, [program for program in CHART if program in fixtures])
-    wait_for_binaries(item.config, [program for program in JUDGES if f"{program}_program" in fixtures])
+    wait_for_binaries(item.config, needed(item))
     return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    with building_ahead([] if session.config.option.collectonly else session.items):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
