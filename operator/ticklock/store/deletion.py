@@ -25,7 +25,8 @@ UPDATE schedules SET deleted_at = clock_timestamp() WHERE cluster = :cluster AND
 
 _SUSPEND = sql("""
 UPDATE schedules
-SET suspend = true, generation = generation - 1, paused_at = coalesce(paused_at, clock_timestamp())
+SET suspend = true, generation = generation - 1,
+    paused_at = CASE WHEN problem_reason IS NULL THEN clock_timestamp() ELSE coalesce(paused_at, clock_timestamp()) END
 WHERE cluster = :cluster AND uid = :uid AND NOT suspend
 """)
 """What was read may be older than what is stored: whatever the reconciler lists next counts as newer."""

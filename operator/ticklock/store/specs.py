@@ -42,8 +42,10 @@ ON CONFLICT (cluster, uid) DO UPDATE SET
   job_template = excluded.job_template, problem_reason = excluded.problem_reason,
   problem_message = excluded.problem_message, launch_policy = excluded.launch_policy, times = excluded.times,
   namespace = excluded.namespace, name = excluded.name, deleted_at = NULL,
-  paused_at = CASE WHEN :paused THEN coalesce(schedules.paused_at, excluded.paused_at) END
+  paused_at = CASE WHEN :paused AND (schedules.suspend OR schedules.problem_reason IS NOT NULL)
+                   THEN coalesce(schedules.paused_at, excluded.paused_at) ELSE excluded.paused_at END
 """)
+"""A pause that goes on began when it began. One noted in a row that is not paused is of an older release's edit."""
 
 _AT_ONCE = (
     "jobTemplate.spec.completions is 0: Kubernetes completes such a Job as soon as it is made, ahead of its tick and "

@@ -26,7 +26,9 @@ _MOST = 2**62
 """Whoever may write a status can write any number into it; it must not stop the quarantine of all others."""
 
 _STATES = sql("""
-SELECT st.uid, st.cursor, st.ledger_seq, st.last_trigger, s.generation, s.priority FROM schedule_state st
+SELECT st.uid, st.cursor, st.ledger_seq, st.last_trigger, s.generation, s.priority,
+       CASE WHEN s.suspend OR s.problem_reason IS NOT NULL THEN s.paused_at END AS paused_at
+FROM schedule_state st
 JOIN schedules s ON s.cluster = st.cluster AND s.uid = st.uid WHERE st.cluster = :cluster
 """)
 
@@ -124,12 +126,19 @@ def _lost_runs(item: Declared, state: Any) -> list[NewRun]:
     }
     runs = [
         NewRun(run_key=tick_key(tick), scheduled_time=tick, is_tick=True, message=message, **common)
-        for tick, message in _ticks_below_witness(item, state.cursor)
+        for tick, message in _ticks_below_witness(item, _begin(item, state))
     ]
     if item.last_trigger and item.last_trigger != state.last_trigger:
         key = trigger_key(item.last_trigger)
         runs.append(NewRun(run_key=key, scheduled_time=state.cursor, is_tick=False, message=LOST, **common))
     return runs
+
+
+def _begin(item: Declared, state: Any) -> datetime:
+    """Return from where on the ledger may have lost ticks: its cursor, or a pause that was over and made up for."""
+    cursor: datetime = state.cursor
+    paused: datetime | None = state.paused_at if item.makes_up_for_pauses else None
+    return cursor if paused is None else min(cursor, paused)
 
 
 def _ticks_below_witness(item: Declared, cursor: datetime) -> list[tuple[datetime, str]]:

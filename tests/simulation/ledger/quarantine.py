@@ -167,9 +167,11 @@ def _take_in(tx: Tx, item: Declared, *, behind: bool) -> None:
 def _lost_runs(tx: Tx, item: Declared, state: StateRow) -> list[NewRun]:
     schedule = tx.book.schedules[item.ref.uid]
     common = (schedule.priority, schedule.generation, AttemptState.UNKNOWN, Reason.LEDGER_LOST)
+    made_up = item.makes_up_for_pauses and schedule.paused_at is not None
+    begin = min(state.cursor, schedule.paused_at or state.cursor) if made_up else state.cursor
     runs = [
         NewRun(item.ref, tick_key(tick), tick, IS_TICK, *common, message)
-        for tick, message in _ticks_below_witness(item, state.cursor)
+        for tick, message in _ticks_below_witness(item, begin)
     ]
     if item.last_trigger and item.last_trigger != state.last_trigger:
         runs.append(NewRun(item.ref, trigger_key(item.last_trigger), state.cursor, not IS_TICK, *common, LOST))
