@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tests.support.waiting import eventually
 from tools.demo.enumeration import ticks
@@ -16,9 +16,8 @@ from tools.demo.enumeration import ticks
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from tests.support.place import Planted
-    from tests.support.rows import Row
-    from tests.support.stack import Stack
+    from tests.support.rows import Row, Rows
+    from tests.support.sights import Sights
 
 EARLY_SECONDS = 0.05
 ON_TIME = 2.0
@@ -30,6 +29,29 @@ _BUSY = 2.0
 _OVER = {"Skipped", "Missed", "Stopped", "Failed", "Unknown", "Completed"}
 _NEVER_RAN = {"Skipped", "Missed"}
 _SECONDLY = re.compile(r"\*(/(?P<step>\d+))? \* \* \* \* \*$")
+
+
+class Witnesses(Protocol):
+    """What is asked: who saw the Jobs, and who keeps the books."""
+
+    @property
+    def sights(self) -> Sights: ...
+
+    @property
+    def rows(self) -> Rows: ...
+
+
+class Timed(Protocol):
+    """A schedule whose ticks are due."""
+
+    @property
+    def uid(self) -> str: ...
+
+    @property
+    def expression(self) -> str: ...
+
+    @property
+    def created(self) -> datetime: ...
 
 
 class TickName(NamedTuple):
@@ -97,8 +119,8 @@ def due_ticks(expression: str, created: datetime, until: float) -> list[int]:
 
 
 def every_tick_once(
-    stack: Stack,
-    schedules: Sequence[Planted],
+    stack: Witnesses,
+    schedules: Sequence[Timed],
     *,
     until: float,
     allowed: Collection[tuple[str, str]] = (),
@@ -135,7 +157,7 @@ def every_tick_once(
     return tally
 
 
-def _settled(stack: Stack, schedules: Sequence[Planted], due: frozenset[TickName], until: float) -> Tally | None:
+def _settled(stack: Witnesses, schedules: Sequence[Timed], due: frozenset[TickName], until: float) -> Tally | None:
     if time.time() < until:
         return None
     rows = {TickName(row["schedule_uid"], _tick(row)): row for row in stack.rows.runs(*(one.uid for one in schedules))}

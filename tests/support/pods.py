@@ -58,7 +58,15 @@ class Room:
         try:
             yield room
         finally:
-            cluster.control_plane.api.delete(f"/api/v1/namespaces/{room.namespace}")
+            room.remove()
+
+    def remove(self) -> None:
+        """Delete the namespace, unless that was done; returns before all in it has gone."""
+        try:
+            self.cluster.control_plane.api.delete(f"/api/v1/namespaces/{self.namespace}")
+        except ApiError as refusal:
+            if refusal.status != 404:
+                raise
 
     def create(self, body: Mapping[str, Any], group: str = "api/v1") -> dict[str, Any]:
         """Create an object of a group's version in this namespace."""
