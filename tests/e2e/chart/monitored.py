@@ -1,4 +1,7 @@
-"""Prometheus beside a release, and three schedules in trouble: one fails, one is late, one misses its ticks."""
+"""Prometheus beside a release, and three schedules in trouble: one fails, one is late, one misses its ticks.
+
+They use no field that the CRD of the former chart may lack: while that is in force, such a field would be dropped.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ class Monitored:
         with Prometheus(program, folder, scrape, group["rules"]) as running:
             yield cls(
                 running,
-                bystander.plant(room, manifest("failing", "sh", "-c", "exit 3", everySeconds=30)),
+                bystander.plant(room, manifest("failing", "sh", "-c", "exit 3", schedule="@every 30s")),
                 bystander.plant(room, _late(safe)),
                 bystander.plant(room, _missing(safe)),
             )
@@ -57,12 +60,16 @@ def _where_nothing_ends(release: Release) -> dict[str, object]:
 
 def _late(pod: dict[str, object]) -> dict[str, object]:
     """Of its two ticks the second waits for the first, under Forbid, for as long as that runs."""
-    end = (datetime.now(UTC) + timedelta(seconds=25)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return manifest("late", *_FOR_EVER, everySeconds=10, endAt=end, concurrencyPolicy="Forbid", pod=pod)
+    first = datetime.now(UTC) + timedelta(seconds=10)
+    if first.second >= 50:  # both in one minute
+        first = first.replace(second=0) + timedelta(minutes=1)
+    seconds = f"{first.second},{first.second + 10}"
+    once_a_year = f"{seconds} {first.minute} {first.hour} {first.day} {first.month} *"
+    return manifest("late", *_FOR_EVER, schedule=once_a_year, concurrencyPolicy="Forbid", pod=pod)
 
 
 def _missing(pod: dict[str, object]) -> dict[str, object]:
     """Each tick but the first would have to wait for longer than it may."""
     return manifest(
-        "missing", *_FOR_EVER, everySeconds=20, startingDeadlineSeconds=5, concurrencyPolicy="Forbid", pod=pod
+        "missing", *_FOR_EVER, schedule="@every 20s", startingDeadlineSeconds=5, concurrencyPolicy="Forbid", pod=pod
     )
