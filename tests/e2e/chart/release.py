@@ -121,6 +121,13 @@ class Release:
         eventually(settled, what="the replicas are those that are wanted", seconds=seconds, interval=0.2)
         eventually(lambda: self.leader() in self.homes(), what="one of them leads", seconds=seconds, interval=0.2)
 
+    def spread(self) -> None:
+        """See to it that the replicas are on more than one node: one that does not lead moves."""
+        while len(set(self.homes().values())) == 1:
+            other = next(name for name in self.homes() if name != self.leader())
+            self.kubectl("delete", "pod", other, "--wait=false")
+            self.wait_settled()
+
     def lead_on(self, node: str) -> None:
         """See to it that the leader is on that node: one that leads elsewhere is deleted, and another takes over."""
         while self.leads_from() != node:

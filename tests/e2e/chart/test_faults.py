@@ -66,6 +66,9 @@ def test_the_plug_of_the_leaders_node_is_pulled(
         victim.power_off()
         eventually(lambda: release.leads_from() == safe, what="the other leads", seconds=SECONDS)
         bystander.figures.passed("plug of the leader's node pulled: until another leads", pulled)
+        replaced = "plug pulled: until both replicas are ready on the node that is left"
+        eventually(lambda: sorted(release.homes().values()) == [safe, safe], what=replaced, seconds=SECONDS)
+        bystander.figures.passed(replaced, pulled)
         ticks.wait_launched(4, since=pulled)
     release.wait_settled()
     bystander.figures.passed("plug pulled and put in again: until two replicas are ready", pulled)
@@ -82,6 +85,7 @@ def _ready(room: Room, job: str) -> bool:
 
 def test_the_cable_of_the_databases_node_is_cut(release: Release, bystander: Bystander, ticks: Planted) -> None:
     """One replica reaches the database and not the cluster, the other one the cluster and not the database."""
+    release.spread()
     cut_off = release.cluster.node(release.database()["spec"]["nodeName"])
     with whole_again(release, cut_off):
         cut = time.time()
