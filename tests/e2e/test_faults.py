@@ -51,29 +51,6 @@ def test_a_pulled_plug_ends_everything_at_once_and_the_node_comes_back(
     assert room.run(pod("next", "true", node=victim.name))["status"]["phase"] == "Succeeded"
 
 
-def test_the_pods_of_a_node_that_stays_off_are_replaced_on_the_other(
-    cluster: RealCluster, victim: Node, room: Room
-) -> None:
-    template = pod("web", "sleep", "600")
-    del template["apiVersion"], template["kind"], template["metadata"]["name"]
-    template["spec"]["restartPolicy"] = "Always"
-    prefer = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [victim.name]}]}
-    preferred = [{"weight": 100, "preference": prefer}]
-    template["spec"]["affinity"] = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
-    spec = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
-    room.create(
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}, "apis/apps/v1"
-    )
-
-    def homes() -> set[str]:
-        pods = cluster.control_plane.api.get(f"/api/v1/namespaces/{room.namespace}/pods")["items"]
-        return {one["spec"]["nodeName"] for one in pods if is_ready(one) and "deletionTimestamp" not in one["metadata"]}
-
-    eventually(lambda: homes() == {victim.name}, what="it runs on the node that will go", seconds=_BACK)
-    victim.power_off()
-    eventually(lambda: homes() == {"node1"}, what="it runs on the node that is left", seconds=_BACK)
-
-
 def test_behind_a_cut_cable_pods_go_on_and_the_node_comes_back(cluster: RealCluster, victim: Node, room: Room) -> None:
     room.begin(pod("goes-on", "sleep", "600", node=victim.name))
     before = running(victim)
