@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 
 from tests.store.world import AHEAD, TTL, World, wall
-from ticklock.store import binding, candidates, expectations, missed, planning, reporting, terms
+from ticklock.store import binding, candidates, expectations, missed, planning, reporting, terms, turns
 
 # 5,000 schedules with 10 finished runs each; a hundred planned, of which half are staged; ten bound, ten launched.
 _SEED = """
@@ -49,6 +49,7 @@ _MISSED = {
 }
 
 CASES: dict[str, tuple[TextClause, str, dict[str, Any]]] = {
+    "whose turn it is": (turns.CALL, "attempts_backfill_idx", {"not_yet": turns.NOT_YET}),
     "claim for staging": (candidates.TO_STAGE, "attempts_planned_idx", {"ahead": AHEAD, "limit": 200}),
     "bind": (candidates.TO_BIND, "attempts_planned_idx", {"limit": 200, "latest": wall()}),
     "the newest tick that is due": (

@@ -27,7 +27,7 @@ class Situation:
     due_at: datetime
     now: datetime
     is_tick: bool
-    """False for a trigger: it has no place in the timetable."""
+    """False for a trigger and for a backfill: a person asked for it, the timetable does not call for it now."""
     deleted: bool
     suspended: bool
     deadline: timedelta | None
@@ -43,6 +43,10 @@ class Situation:
     """Newer ticks of the schedule that are made up for, or are to be. Counted where catchUp is All."""
     oldest_due: datetime | None = None
     """The oldest tick of the schedule that is due and not bound. Looked for where catchUp is All."""
+    under_way: int = 0
+    """How many runs of the same backfill are bound or launched."""
+    max_parallel: int | None = None
+    """How many of them may be; None: it is of no backfill."""
 
     @property
     def missed(self) -> bool:
@@ -154,6 +158,13 @@ def _blocked(at: Situation) -> Defer | None:
     return Defer(until, Reason.WAITING_FOR_RUN, f"waiting for run {at.blocked_by}")
 
 
+def _crowded(at: Situation) -> Defer | None:
+    if at.max_parallel is None or at.under_way < at.max_parallel:
+        return None
+    message = f"{at.under_way} runs of its backfill are under way, and {at.max_parallel} may be at a time"
+    return Defer(at.now + RETRY_BLOCKED, Reason.WAITING_FOR_TURN, message)
+
+
 def _out_of_turn(at: Situation) -> Defer | None:
     """Under Forbid, missed ticks run one after another, the oldest first."""
     if not (at.is_tick and at.all_run) or at.policy is not ConcurrencyPolicy.FORBID:
@@ -171,6 +182,7 @@ CHAIN: tuple[Check, ...] = (
     _not_made_up_for,
     _beyond_limit,
     _superseded,
+    _crowded,
     _blocked,
     _out_of_turn,
 )

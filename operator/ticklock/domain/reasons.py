@@ -52,6 +52,8 @@ class Reason(StrEnum):
     """The schedule was suspended before the run was bound."""
     SPEC_CHANGED = "SpecChanged"
     """The schedule was edited and no longer has this tick."""
+    BACKFILL_CANCELLED = "BackfillCancelled"
+    """A person took the backfill back before the run was bound."""
 
     # Missed.
     DEADLINE_EXCEEDED = "DeadlineExceeded"
@@ -82,6 +84,12 @@ class Reason(StrEnum):
     """An earlier run of the schedule is still active."""
     API_UNAVAILABLE = "ApiUnavailable"
     """The API server did not accept the Job for now (throttling, quota, outage)."""
+    WAITING_FOR_TURN = "WaitingForTurn"
+    """As many runs of its backfill are under way as may be at a time."""
+
+    # Backfills.
+    BACKFILLED = "Backfilled"
+    """A person asked for the runs of past ticks."""
 
     # Conditions.
     ACCEPTED = "Accepted"

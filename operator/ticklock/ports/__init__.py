@@ -1,5 +1,6 @@
 """What the engine asks of the world: the ledger (PostgreSQL) and the cluster (Kubernetes)."""
 
+from ticklock.ports.backfills import BackfillAnswer, BackfillOrder, Schedule
 from ticklock.ports.cluster import (
     Events,
     Fall,
@@ -44,6 +45,8 @@ from ticklock.ports.surroundings import Meter, Wakeups
 
 __all__ = [
     "ActiveJob",
+    "BackfillAnswer",
+    "BackfillOrder",
     "BindOutcome",
     "Blocker",
     "Bound",
@@ -81,6 +84,7 @@ __all__ = [
     "Remains",
     "Report",
     "RowView",
+    "Schedule",
     "ScheduleTimes",
     "StageClaim",
     "StageOrder",

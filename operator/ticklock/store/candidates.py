@@ -6,7 +6,7 @@ The locks are taken as they are found, state row before attempt; what is locked 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,16 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticklock.domain.clock import STEP
 from ticklock.domain.model import AttemptKey, AttemptState, ConcurrencyPolicy, ObjectRef
-from ticklock.domain.policy import Decision, Defer, Situation, decide
+from ticklock.domain.policy import Decision, Defer, Go, Situation, decide
 from ticklock.ports import Blocker
 from ticklock.store.missed import MissedFacts, missed_facts
 from ticklock.store.planning import deadline_of, stored_catch_up
 from ticklock.store.session import Database, sql
+from ticklock.store.turns import Turns, turns
 
 _COLUMNS = """
 a.run_id, a.n, a.schedule_uid, a.is_tick, a.scheduled_time, a.due_at, a.stage, a.claim_token, a.name_suffix,
 a.staged_uid, a.job_name, a.deferrals, s.namespace, s.name, s.generation, s.suspend, s.deleted_at, s.concurrency,
-s.starting_deadline_seconds, s.times, s.time_zone, s.queue_name, s.launch_policy, st.last_launched_tick
+s.starting_deadline_seconds, s.times, s.time_zone, s.queue_name, s.launch_policy, st.last_launched_tick,
+a.backfill
 """
 
 _FROM = """
@@ -106,7 +108,8 @@ async def candidates(
     newest = await _newest_due(connection, db, rows, latest)
     blockers = await _blockers(connection, db, rows)
     missed = await missed_facts(connection, db, rows, now=now)
-    return [_candidate(row, now, newest=newest, blockers=blockers, missed=missed) for row in rows]
+    queue = await turns(connection, rows)
+    return [_candidate(row, now, newest=newest, blockers=blockers, missed=missed, turns=queue) for row in rows]
 
 
 async def _newest_due(
@@ -169,9 +172,12 @@ def _candidate(
     newest: dict[str, datetime],
     blockers: dict[str, Blocker],
     missed: MissedFacts,
+    turns: Turns,
 ) -> Candidate:
     policy = ConcurrencyPolicy(row["concurrency"])
     blocker = blockers.get(row["schedule_uid"])
+    if blocker is not None and row["backfill"] is not None:
+        blocker = replace(blocker, replace=False)  # What is past waits for others, and stops nobody.
     situation = Situation(
         tick=row["scheduled_time"],
         due_at=row["due_at"],
@@ -187,10 +193,14 @@ def _candidate(
         free_since=missed.free_since.get(row["schedule_uid"]),
         newer_missed=missed.newer.get((row["run_id"], row["n"]), 0),
         oldest_due=missed.oldest.get(row["schedule_uid"]),
+        **turns.of(row["backfill"]),
     )
+    decision = decide(situation)
+    if isinstance(decision, Go):
+        turns.taken(row["backfill"])
     ref = ObjectRef(row["namespace"], row["name"], row["schedule_uid"])
     key = AttemptKey(row["run_id"], row["n"])
-    return Candidate(row, key, ref, policy, lock_of(row), blocker, decide(situation))
+    return Candidate(row, key, ref, policy, lock_of(row), blocker, decision)
 
 
 def deferred(found: Sequence[Candidate]) -> list[Blocker]:

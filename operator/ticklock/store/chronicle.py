@@ -23,6 +23,8 @@ _QUIET = frozenset(
         Reason.WAITING_FOR_RUN,
         Reason.POD_CHOSEN,
         Reason.POD_ADMITTED,
+        Reason.BACKFILLED,
+        Reason.WAITING_FOR_TURN,
     }
 )
 """In the audit trail only: as Events they would bury the ones that matter."""

@@ -38,7 +38,8 @@ WHERE cluster = :cluster AND uid = :uid
 
 _RESTAGE = sql("""
 UPDATE attempts
-SET stage = stage + 1, staged_uid = NULL, generation = :generation, priority = :priority, name_suffix = 0,
+SET stage = stage + 1, staged_uid = NULL, generation = :generation, name_suffix = 0,
+    priority = CASE WHEN backfill IS NULL THEN :priority ELSE priority END,
     reason = NULL, message = '', not_before = NULL, claimed_by = NULL, claimed_until = NULL,
     due_at = CASE WHEN is_tick THEN greatest(scheduled_time + CAST(:delay AS interval), least(due_at, :now))
                   ELSE due_at END

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticklock.store.session import Database, sql
 from ticklock.store.terms import fence
@@ -137,6 +138,13 @@ def _make(connection: Connection, one: Partitioned, month: datetime) -> str:
     ):
         connection.execute(text(statement))
     return name
+
+
+async def audit_from(connection: AsyncConnection) -> datetime | None:
+    """Return from when on the audit trail is whole, as far as months go; None where it has none."""
+    audit = TABLES[0]
+    names = await connection.execute(_PARTITIONS, {"table": audit.table})
+    return min((month for (name,) in names if (month := audit.month(name)) is not None), default=None)
 
 
 async def drop_partitions(db: Database, epoch: int, *, audit: timedelta, job_logs: timedelta) -> list[str]:

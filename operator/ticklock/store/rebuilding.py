@@ -31,7 +31,8 @@ ON CONFLICT (cluster, uid) DO NOTHING
 """)
 
 _STATE = sql("""
-INSERT INTO schedule_state (cluster, uid, cursor) VALUES (:cluster, :uid, clock_timestamp())
+INSERT INTO schedule_state (cluster, uid, cursor, doubted_through)
+VALUES (:cluster, :uid, clock_timestamp(), clock_timestamp())
 ON CONFLICT (cluster, uid) DO NOTHING
 """)
 

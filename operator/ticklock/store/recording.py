@@ -14,7 +14,7 @@ from ticklock.failpoints import failpoint
 from ticklock.ports import Ending, Launch
 from ticklock.store.chronicle import Entry, chronicle, clean, end_logs, end_runs
 from ticklock.store.locks import release_locks, suspect_locks_of, wake
-from ticklock.store.rowlocks import keyed, lock_states
+from ticklock.store.rowlocks import hint, keyed, lock_states
 from ticklock.store.session import Database, sql
 
 _CERTAIN = frozenset({AttemptState.COMPLETED, AttemptState.FAILED})
@@ -61,7 +61,7 @@ WHERE a.cluster = :cluster AND a.run_id = e.run_id AND a.n = e.n AND a.job_uid =
   'launched')
   AND s.cluster = a.cluster AND s.uid = a.schedule_uid AND st.cluster = a.cluster AND st.uid = a.schedule_uid
 RETURNING a.run_id, a.n, a.schedule_uid, s.namespace, s.name, a.state, a.reason, a.message, a.job_name, a.job_uid,
-          a.finished_at, a.launched_at, a.scheduled_time, a.is_tick
+          a.finished_at, a.launched_at, a.scheduled_time, a.is_tick, a.backfill
 """)
 
 _LEDGER = sql("""
@@ -170,6 +170,8 @@ async def _follow(
     await end_logs(connection, db, entries)
     await chronicle(connection, db, entries)
     await wake(connection, db, uids)
+    if any(row.backfill is not None for row in rows):
+        await hint(connection, "stage")  # the next one's turn has come
     await failpoint("before-record-commit")
 
 

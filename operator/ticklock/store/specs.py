@@ -54,13 +54,14 @@ _AT_ONCE = (
 
 _NEW_STATE = sql("""
 INSERT INTO schedule_state (cluster, uid, cursor, next_tick, ledger_seq, witnessed_seq, last_launched_tick,
-    last_trigger)
-VALUES (:cluster, :uid, :cursor, :next_tick, :ledger_seq, :ledger_seq, :witness, :last_trigger)
+    last_trigger, doubted_through)
+VALUES (:cluster, :uid, :cursor, :next_tick, :ledger_seq, :ledger_seq, :witness, :last_trigger, :doubted_through)
 ON CONFLICT (cluster, uid) DO UPDATE
 SET cursor = excluded.cursor, next_tick = excluded.next_tick, witnessed_seq = excluded.witnessed_seq,
     ledger_seq = greatest(schedule_state.ledger_seq, excluded.ledger_seq),
     last_launched_tick = greatest(schedule_state.last_launched_tick, excluded.last_launched_tick),
-    last_trigger = excluded.last_trigger
+    last_trigger = excluded.last_trigger,
+    doubted_through = greatest(schedule_state.doubted_through, excluded.doubted_through)
 """)
 """A state is there already where a Job of the object was found before the object: what the Job told is kept."""
 
@@ -95,6 +96,8 @@ def _new_state(db: Database, item: Declared, now: datetime) -> dict[str, object]
         "ledger_seq": item.ledger_seq,
         "witness": item.witness,
         "last_trigger": item.last_trigger,
+        # New to this ledger, and it has a past: nobody can say which of its ticks ran.
+        "doubted_through": now if item.ledger_seq or item.witness else None,
     }
 
 

@@ -17,6 +17,7 @@ from ticklock.store.chronicle import Announcement, Entry, announce, chronicle, j
 from ticklock.store.planning import deadline_of
 from ticklock.store.rowlocks import lock_schedules, lock_states
 from ticklock.store.session import Database, sql
+from ticklock.store.turns import call
 
 _CLAIM = sql("""
 UPDATE attempts a
@@ -109,6 +110,7 @@ WHERE cluster = :cluster AND run_id = :run_id AND n = :n AND state IN ('bound', 
 async def claim_for_staging(db: Database, *, ahead: timedelta, ttl: timedelta, limit: int) -> StageClaim:
     """Claim attempts without a Job; in the same transaction judge or defer what policy does not admit."""
     async with db.decision() as (connection, now):
+        await call(connection, db)
         found = await candidates(connection, db, TO_STAGE, now=now, ahead=ahead, limit=limit)
         going = [item for item in found if isinstance(item.decision, Go)]
         orders = await _claim(connection, db, going, ttl)
@@ -159,7 +161,7 @@ def _order(item: Candidate, token: int) -> StageOrder:
         suffix=row["name_suffix"],
         scheduled_time=row["scheduled_time"],
         due_at=row["due_at"],
-        deadline_at=None if deadline is None else row["scheduled_time"] + deadline,
+        deadline_at=row["scheduled_time"] + deadline if deadline is not None and row["is_tick"] else None,
         job_template=row["job_template"] or {},
         policy=row["concurrency"],
         time_zone=row["time_zone"],

@@ -177,6 +177,9 @@ schedule_state = Table(
     Column("report_seq", BigInteger, nullable=False, server_default=text("1")),
     Column("reported_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("reported_at", _time, nullable=False, server_default=text("to_timestamp(0)")),
+    Column(
+        "doubted_through", _time, comment="commits may be lost: what ran up to here is not known from the rows alone"
+    ),
     ForeignKeyConstraint(["cluster", "uid"], ["schedules.cluster", "schedules.uid"], ondelete="CASCADE"),
     Index("schedule_state_next_tick_idx", "cluster", "next_tick", postgresql_where=text("next_tick IS NOT NULL")),
     Index(
@@ -251,6 +254,9 @@ attempts = Table(
     ),
     Column("released_at", _time),
     Column("absent_at", _time),
+    Column(
+        "backfill", BigInteger, comment="asked for by a person, in this backfill; NULL: by its timetable or a trigger"
+    ),
     ForeignKeyConstraint(["run_id"], ["runs.id"], ondelete="CASCADE"),
     Index("attempts_one_open_idx", "run_id", unique=True, postgresql_where=text(_OPEN)),
     Index("attempts_planned_idx", "cluster", "priority", "due_at", postgresql_where=text("state = 'planned'")),
@@ -269,7 +275,28 @@ attempts = Table(
         "finished_at",
         postgresql_where=text("released_at IS NOT NULL AND absent_at IS NULL"),
     ),
+    Index(
+        "attempts_backfill_idx",
+        "backfill",
+        "scheduled_time",
+        postgresql_where=text(f"backfill IS NOT NULL AND {_OPEN}"),
+    ),
     comment="one row a Kubernetes Job that may start",
+)
+
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _cluster(),
+    Column("schedule_uid", Text, nullable=False),
+    Column("begins", _time, nullable=False),
+    Column("ends", _time, nullable=False),
+    Column("max_parallel", Integer, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", _time, nullable=False, server_default=_now),
+    ForeignKeyConstraint(["cluster", "schedule_uid"], ["schedules.cluster", "schedules.uid"], ondelete="CASCADE"),
+    comment="past ranges of which a person wanted the ticks to run",
 )
 
 pods = Table(

@@ -36,9 +36,11 @@ _WITNESS = sql("""
 UPDATE schedule_state st
 SET cursor = greatest(st.cursor, w.witness), last_launched_tick = greatest(st.last_launched_tick, w.witness),
     ledger_seq = least(greatest(st.ledger_seq, w.seq), CAST(:most AS bigint)) + :stride, witnessed_seq = w.seq,
-    last_trigger = coalesce(w.last_trigger, st.last_trigger), report_seq = st.report_seq + 1
+    last_trigger = coalesce(w.last_trigger, st.last_trigger), report_seq = st.report_seq + 1,
+    doubted_through = CASE WHEN w.behind THEN greatest(st.doubted_through, :now) ELSE st.doubted_through END
 FROM unnest(CAST(:uids AS text[]), CAST(:witnesses AS timestamptz[]), CAST(:seqs AS bigint[]),
-            CAST(:last_triggers AS text[])) AS w(uid, witness, seq, last_trigger)
+            CAST(:last_triggers AS text[]), CAST(:behind AS boolean[]))
+     AS w(uid, witness, seq, last_trigger, behind)
 WHERE st.cluster = :cluster AND st.uid = w.uid
 """)
 
@@ -110,6 +112,7 @@ async def catch_up(connection: AsyncConnection, db: Database, objects: Sequence[
             "seqs": [item.ledger_seq for item in chunk],
             "last_triggers": [item.last_trigger for item in chunk],
             "behind": [item.ref.uid in behind for item in chunk],
+            "now": now,
         }
         await connection.execute(_WITNESS, parameters)
         await connection.execute(_SUSPECT, parameters)

@@ -75,6 +75,9 @@ def situation(**changes: Any) -> Situation:
             situation(catch_up=ALL, policy=FORBID, newest_due=NOON + s(60), now=NOON + s(99), oldest_due=NOON),
             id="under All and Forbid, the oldest first",
         ),
+        pytest.param(
+            situation(is_tick=False, under_way=1, max_parallel=2), id="a run of a backfill of which one more may run"
+        ),
     ],
 )
 def test_it_may_start(at: Situation) -> None:
@@ -190,3 +193,9 @@ def test_it_waits_and_names_what_is_in_the_way(at: Situation, until: datetime) -
 def test_under_all_and_forbid_one_waits_for_the_one_before(tick: datetime, until: datetime) -> None:
     at = situation(catch_up=ALL, policy=FORBID, tick=tick, due_at=tick, now=NOON + s(99), oldest_due=NOON)
     assert decide(at) == Defer(until, Reason.WAITING_FOR_RUN, "waiting for the run of 2026-03-02T12:00:00Z")
+
+
+def test_a_run_of_a_backfill_waits_for_its_turn() -> None:
+    at = situation(is_tick=False, under_way=2, max_parallel=2, blocked_by="run")
+    message = "2 runs of its backfill are under way, and 2 may be at a time"
+    assert decide(at) == Defer(NOON + RETRY_BLOCKED, Reason.WAITING_FOR_TURN, message)
