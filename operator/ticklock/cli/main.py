@@ -29,6 +29,7 @@ COMMANDS = {
     "controller": Command("ticklock.cli.controller_command", "run one replica of the controller"),
     "migrate": Command("ticklock.cli.migrate_command", "bring the database's schema up to date"),
     "quarantine": Command("ticklock.cli.quarantine_command", "show why nothing is launched, or let it go on"),
+    "backfill": Command("ticklock.cli.backfill_command", "have past ticks run that never started a Job"),
     "crd": Command("ticklock.cli.crd_command", "print the CustomResourceDefinition, to be piped into kubectl apply"),
     "uninstall": Command("ticklock.cli.uninstall_command", "let go what an installation has left in a cluster"),
     "next": Command("ticklock.cli.next_command", "show when an expression ticks next"),
