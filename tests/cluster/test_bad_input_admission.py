@@ -36,6 +36,27 @@ def test_the_manifest_that_all_cases_spoil_is_taken(control_plane: ControlPlane,
 
 
 @pytest.mark.parametrize("case", cases("refused"))
+@pytest.mark.field(
+    "schedule",
+    "schedules",
+    "everySeconds",
+    "startAt",
+    "endAt",
+    "launchPolicy",
+    "exclude",
+    "dst",
+    "jitterSeconds",
+    "catchUp",
+    "timeZone",
+    "suspend",
+    "concurrencyPolicy",
+    "startingDeadlineSeconds",
+    "successfulJobsHistoryLimit",
+    "failedJobsHistoryLimit",
+    "queueName",
+    "priority",
+    check="schema",
+)
 def test_refused_with_the_field_named(control_plane: ControlPlane, namespace: str, case: BadManifest) -> None:
     with pytest.raises(ApiError) as refusal:
         control_plane.api.post(collection(namespace), case.manifest)

@@ -38,6 +38,9 @@ def told(planted: Planted, case: BadManifest) -> bool:
     return case.field in ready["message"] and case.field in stalled["message"] and any(case.field in n for n in notes)
 
 
+@pytest.mark.field("schedule", "timeZone", check="status")
+@pytest.mark.field("schedule", "timeZone", "exclude", check="Event")
+@pytest.mark.field("schedule", "timeZone", "exclude", check="validation")
 def test_each_bad_object_says_what_is_wrong_while_a_good_one_ticks(stack: Stack, place: Place) -> None:
     good = place.plant("good", "@every 2s")
     planted = {
@@ -52,6 +55,7 @@ def test_each_bad_object_says_what_is_wrong_while_a_good_one_ticks(stack: Stack,
     assert not [job for one in planted.values() for job in one.seen()]
 
 
+@pytest.mark.field("timeZone", check="status")
 def test_a_mended_object_is_ready_and_ticks(place: Place) -> None:
     broken = place.plant("mended", "@every 2s", timeZone="Europe/Belrin")
     eventually(lambda: broken.condition("Stalled").get("status") == "True", what="it is told to be wrong")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def launched(planted: Planted, ticks: list[int]) -> list[int]:
     return sorted(job.tick for job in planted.launched() if job.tick in ticks)
 
 
+@pytest.mark.field("catchUp", "suspend", check="semantics")
 def test_ticks_that_fell_into_a_suspension_are_made_up_for_where_a_spec_asks_for_it(place: Place) -> None:
     planted = place.plant(
         "paused", "@every 2s", successfulJobsHistoryLimit=1000, catchUp={"policy": "All", "limit": LIMIT}

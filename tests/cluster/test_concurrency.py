@@ -29,6 +29,7 @@ def overlaps(jobs: list[SeenJob]) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.field("concurrencyPolicy", check="semantics")
 def test_allow_lets_runs_overlap(stack: Stack, place: Place) -> None:
     planted = place.plant("overlapping", "@every 2s", simulate={"simulate-seconds": "5"})
     tally = every_tick_once(stack, [planted], until=planted.tick(4))
@@ -37,6 +38,9 @@ def test_allow_lets_runs_overlap(stack: Stack, place: Place) -> None:
 
 
 @pytest.mark.timeout(150)
+@pytest.mark.field("concurrencyPolicy", check="semantics")
+@pytest.mark.field("concurrencyPolicy", check="Event")
+@pytest.mark.field("queueName", check="semantics")
 def test_forbid_runs_the_latest_tick_when_the_way_is_free_and_skips_those_before(stack: Stack, place: Place) -> None:
     simulate = {"simulate-seconds": "5"}
     planted = place.plant("alone", "@every 2s", concurrencyPolicy="Forbid", queueName="reports", simulate=simulate)
@@ -75,6 +79,7 @@ def test_the_locks_of_a_schedule_are_told_in_the_log(stack: Stack, place: Place)
 
 
 @pytest.mark.timeout(150)
+@pytest.mark.field("concurrencyPolicy", check="semantics")
 def test_replace_stops_the_run_before_and_waits_until_its_pods_are_gone(stack: Stack, place: Place) -> None:
     simulate = {"simulate": "hang", "simulate-termination-seconds": "1"}
     # Long enough for the old pods to go: a run that waits until the next tick is itself replaced, unlaunched.

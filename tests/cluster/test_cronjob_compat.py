@@ -97,6 +97,7 @@ def test_every_container_knows_its_run(place: Place) -> None:
 @pytest.mark.parametrize(
     "zone", [pytest.param(None, id="no time zone"), pytest.param("Asia/Kolkata", id="a time zone with half an hour")]
 )
+@pytest.mark.field("timeZone", check="semantics")
 def test_the_job_carries_cronjobs_annotation_of_its_time(place: Place, zone: str | None) -> None:
     planted = place.plant("annotated", "@every 6s", timeZone=zone) if zone else place.plant("annotated", "@every 6s")
     notes = planted.wait_launched().last["metadata"]["annotations"]
@@ -132,6 +133,9 @@ def test_a_job_whose_template_says_suspend_waits_for_its_user(stack: Stack, plac
     assert [one.uid for one in planted.seen()] == [job.uid]
 
 
+@pytest.mark.field("startingDeadlineSeconds", check="semantics")
+@pytest.mark.field("startingDeadlineSeconds", check="Event")
+@pytest.mark.field("startingDeadlineSeconds", check="metric")
 def test_a_deadline_that_has_passed_makes_the_tick_missed(stack: Stack, place: Place) -> None:
     simulate = {"simulate-seconds": "6"}
     planted = place.plant(
@@ -141,4 +145,9 @@ def test_a_deadline_that_has_passed_makes_the_tick_missed(stack: Stack, place: P
     row = planted.wait_run(lambda row: row["state"] == "Missed", what="the blocked tick is missed")
     assert (row["reason"], row["log"], row["run_key"]) == ("DeadlineExceeded", "Exited", f"tick:{planted.tick(2)}")
     eventually(lambda: "DeadlineExceeded" in {event["reason"] for event in planted.events()}, what="an Event tells it")
+    labels = {"namespace": place.namespace, "name": "tardy", "state": "Missed", "reason": "DeadlineExceeded"}
+    eventually(
+        lambda: sum(one.metrics().value("ticklock_runs_total", **labels) for one in stack.replicas) >= 1,
+        what="a metric counts it",
+    )
     assert f"tick:{planted.tick(2)}" not in stack.sights.launched(planted.uid)

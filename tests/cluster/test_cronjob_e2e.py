@@ -95,6 +95,8 @@ def test_allow_concurrent(place: Place) -> None:
 
 
 @once("should not schedule jobs when suspended")
+@pytest.mark.field("suspend", check="semantics")
+@pytest.mark.field("suspend", check="status")
 def test_suspend(place: Place) -> None:
     planted = place.plant("suspended", EVERY_TWO_SECONDS, suspend=True, simulate=SLEEPS)
     witness = place.plant("witness", EVERY_TWO_SECONDS)
@@ -106,6 +108,7 @@ def test_suspend(place: Place) -> None:
 
 
 @once("should not schedule new jobs when ForbidConcurrent")
+@pytest.mark.field("concurrencyPolicy", check="semantics")
 def test_forbid_concurrent(place: Place) -> None:
     planted = place.plant("forbid", EVERY_TWO_SECONDS, concurrencyPolicy="Forbid", simulate=SLEEPS)
     witness = place.plant("witness", EVERY_TWO_SECONDS)
@@ -127,6 +130,7 @@ def _only(planted: Planted, name: str) -> bool:
 
 
 @once("should replace jobs when ReplaceConcurrent")
+@pytest.mark.field("concurrencyPolicy", check="semantics")
 def test_replace_concurrent(place: Place) -> None:
     planted = place.plant("replace", "@every 6s", concurrencyPolicy="Replace", simulate=SLEEPS)
     (name,) = wait_active(planted, 1)
@@ -273,6 +277,7 @@ def test_deleted_jobs_are_not_active(place: Place) -> None:
     ],
     indirect=["original"],
 )
+@pytest.mark.field("successfulJobsHistoryLimit", "failedJobsHistoryLimit", check="semantics")
 def test_history_limits(place: Place, simulate: dict[str, str], limits: tuple[int, int]) -> None:
     planted = place.plant(
         "kept",
@@ -291,6 +296,8 @@ def test_history_limits(place: Place, simulate: dict[str, str], limits: tuple[in
 
 
 @once("should support timezone")
+@pytest.mark.field("timeZone", check="semantics")
+@pytest.mark.field("timeZone", check="status")
 def test_timezone(place: Place) -> None:
     # A CRD cannot know the zones: a name that no zone can have is refused at once, another one by a condition.
     with pytest.raises(ApiError) as refusal:

@@ -116,6 +116,9 @@ def told(planted: Planted) -> int:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.field("catchUp", check="semantics")
+@pytest.mark.field("catchUp", check="Event")
+@pytest.mark.field("catchUp", check="metric")
 def test_the_database_and_then_the_api_server_and_a_killed_leader(own_stack: Stack, own_place: Place) -> None:
     begin = int(time.time()) + AHEAD
     planted = plant(own_place, begin)
@@ -139,6 +142,7 @@ def counted(stack: Stack, planted: Planted) -> float:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.field("catchUp", check="semantics")
 def test_all_at_once_and_a_replica_is_killed_while_it_catches_up(own_stack: Stack, own_place: Place) -> None:
     begin = int(time.time()) + AHEAD
     planted = plant(own_place, begin)

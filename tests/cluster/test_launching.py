@@ -23,6 +23,7 @@ FOREIGN = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "b
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.field("schedule: @every", check="semantics")
 def test_a_hundred_schedules_on_two_replicas_each_tick_once(stack: Stack, place: Place) -> None:
     before = {replica.pod: replica.metrics().value("ticklock_launches_total") for replica in stack.replicas}
     schedules = [place.plant(f"many-{number}", f"@every {5 + number % 10}s") for number in range(100)]
@@ -46,6 +47,7 @@ def test_a_job_waits_suspended_before_its_tick_and_starts_at_it(stack: Stack, pl
     assert stack.rows.trail(ahead.run(ahead.tick(1))["id"])[:3] == ["Planned", "Staged", "Bound"]
 
 
+@pytest.mark.field("schedule: 6 fields", check="semantics")
 def test_seconds_in_the_expression_are_obeyed(stack: Stack, place: Place) -> None:
     tally = every_tick_once(stack, [place.plant("seconds", "*/2 * * * * *")], until=time.time() + 7)
     assert len(tally.lags) >= 3

@@ -6,6 +6,8 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.place import RARELY
 from tests.support.waiting import eventually
 
@@ -40,6 +42,7 @@ ON_THE_LEADER = {
 }
 
 
+@pytest.mark.field("schedule", check="metric")
 def test_runs_by_outcome_are_counted(stack: Stack, place: Place) -> None:
     good, bad = place.plant("counted", RARELY), place.plant("failing", RARELY, simulate={"simulate": "fail"})
     for planted in (good, bad):
@@ -54,6 +57,7 @@ def test_runs_by_outcome_are_counted(stack: Stack, place: Place) -> None:
     eventually(lambda: ended("failing", "Failed", "JobFailed") == 1, what="the bad run is counted once")
 
 
+@pytest.mark.field("schedule", check="metric")
 def test_each_schedule_has_its_times(stack: Stack, place: Place) -> None:
     planted = place.plant("timed", "@every 6s")
     planted.wait_status(lambda now: "lastSuccessfulTime" in now, what="it has run")

@@ -175,12 +175,15 @@ def test_a_tick_that_an_edit_takes_away_is_skipped(place: Place) -> None:
     eventually(lambda: "SpecChanged" in {event["reason"] for event in planted.events()}, what="an Event tells why")
 
 
+@pytest.mark.field("suspend", check="semantics")
+@pytest.mark.field("suspend", check="Event")
 def test_a_suspension_skips_what_is_staged_and_a_resumption_launches_nothing_older(stack: Stack, place: Place) -> None:
     planted = place.plant("paused", WINDOW)
     staged = planted.wait_seen()
     planted.edit(suspend=True)
     row = planted.wait_run(lambda row: row["state"] == "Skipped", what="the tick is skipped")
     assert (row["run_key"], row["reason"]) == (f"tick:{planted.tick(1)}", "ScheduleSuspended")
+    eventually(lambda: "ScheduleSuspended" in {event["reason"] for event in planted.events()}, what="an Event tells it")
     eventually(lambda: staged.gone_at is not None, what="its Job is gone")
     eventually(lambda: time.time() > planted.tick(1) + 0.5, what="the tick has passed")
     planted.edit(suspend=False)
@@ -191,6 +194,7 @@ def test_a_suspension_skips_what_is_staged_and_a_resumption_launches_nothing_old
     assert len(tally.lags) == 1
 
 
+@pytest.mark.field("suspend", check="semantics")
 def test_a_tick_suspended_and_resumed_before_its_time_still_runs(stack: Stack, place: Place) -> None:
     planted = place.plant("wavering", WINDOW)
     planted.wait_seen()

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.accounting import on_time
 from tests.support.place import RARELY
 from tests.support.waiting import eventually
@@ -21,6 +23,8 @@ def instant(tick: float) -> str:
     return datetime.fromtimestamp(tick, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@pytest.mark.field("schedule", check="status")
+@pytest.mark.field("schedule", check="Event")
 def test_a_completed_run_is_told_everywhere(stack: Stack, place: Place) -> None:
     good = place.plant("good", "@every 10s")
     first = good.tick(1)
@@ -92,6 +96,7 @@ def test_a_running_job_is_listed_as_active(place: Place) -> None:
     assert place.pods()[0]["metadata"]["ownerReferences"][0]["uid"] == job.uid
 
 
+@pytest.mark.field("schedule", check="status")
 def test_an_edit_shows_in_observed_generation(place: Place) -> None:
     edited = place.plant("edited", RARELY)
     edited.wait_status(lambda now: now.get("observedGeneration") == 1, what="the first generation is in force")
@@ -100,6 +105,7 @@ def test_an_edit_shows_in_observed_generation(place: Place) -> None:
     assert re.fullmatch(r"\d{4}-02-01T00:00:00Z", status["nextScheduleTime"])
 
 
+@pytest.mark.field("suspend", check="status")
 def test_a_suspended_schedule_promises_no_next_time(place: Place) -> None:
     resting = place.plant("resting", "@hourly", suspend=True)
     status = resting.wait_status(lambda now: bool(now.get("conditions")), what="the status is there")
@@ -122,6 +128,7 @@ def test_kubectl_get_shows_what_a_person_asks_for(place: Place) -> None:
     assert any(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", cell) for cell in cells)
 
 
+@pytest.mark.field("successfulJobsHistoryLimit", "failedJobsHistoryLimit", check="semantics")
 def test_old_jobs_go_beyond_the_history_limits_once_their_outcome_is_told(place: Place) -> None:
     kept = place.plant("kept", "@every 2s", successfulJobsHistoryLimit=1)
     first = kept.wait_launched(4)
@@ -139,6 +146,7 @@ def test_old_jobs_go_beyond_the_history_limits_once_their_outcome_is_told(place:
     assert kept.launched()[-1].name == place.jobs()[0]["metadata"]["name"]
 
 
+@pytest.mark.field("successfulJobsHistoryLimit", check="semantics")
 def test_a_history_limit_of_zero_keeps_no_job(place: Place) -> None:
     none = place.plant("none", RARELY, simulate={"simulate": "fail"}, failedJobsHistoryLimit=0)
     none.trigger("once")

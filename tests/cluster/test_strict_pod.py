@@ -65,6 +65,8 @@ def wait_over(planted: Planted, state: str, seconds: float = 60) -> dict[str, An
 # -------------------------------------------------------------------------------------------------------- as it is used
 
 
+@pytest.mark.field("launchPolicy", check="semantics")
+@pytest.mark.field("launchPolicy", check="status")
 def test_the_example_runs_and_its_status_names_the_pod(stack: Stack, place: Place) -> None:
     body = yaml.safe_load(EXAMPLE.read_text())
     assert body["spec"]["launchPolicy"] == "StrictPod"
@@ -79,6 +81,7 @@ def test_the_example_runs_and_its_status_names_the_pod(stack: Stack, place: Plac
     planted.edit(suspend=True)
 
 
+@pytest.mark.field("launchPolicy", check="semantics")
 def test_every_tick_starts_one_pod(place: Place) -> None:
     schedules = [place.plant_manifest(strict(f"each-{number}", "@every 3s")) for number in range(5)]
     schedules[-1].wait_launched(3)

@@ -72,6 +72,7 @@ async def judged(world: World, item: Declared) -> list[tuple[int, str, str]]:
         ),
     ],
 )
+@pytest.mark.field("catchUp", check="semantics")
 async def test_after_an_outage(world: World, times: Times, pending: list[int], lost: dict[int, Reason]) -> None:
     item = await outage(world, minutely(times, ago=4))
     await world.plan(seconds(0))
@@ -244,6 +245,7 @@ async def suspended(world: World, item: Declared) -> Declared:
         pytest.param(every(9, 100), [3, 4], [1, 2], id="All: as far as the window goes"),
     ],
 )
+@pytest.mark.field("catchUp", "suspend", check="semantics")
 async def test_the_end_of_a_suspension(world: World, times: Times, pending: list[int], lost: list[int]) -> None:
     paused = await suspended(world, minutely(times, ago=4))
     await world.store(edited(paused, suspend=False))
@@ -369,6 +371,7 @@ EACH = pytest.mark.parametrize(
         pytest.param({"times": Times(every_seconds=1), "expression": None}, id="a distance"),
     ],
 )
+@pytest.mark.field("catchUp", check="semantics")
 async def test_an_edit_launches_nothing_that_was_due_before_it(
     world: World, asked: Times, change: dict[str, Any]
 ) -> None:

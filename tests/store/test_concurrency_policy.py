@@ -41,6 +41,7 @@ async def running_then_waiting(world: World, item: Declared) -> Bound:
     return first
 
 
+@pytest.mark.field("concurrencyPolicy", check="semantics")
 async def test_of_two_due_ticks_the_older_is_skipped_and_the_newer_takes_the_lock_in_its_bind(world: World) -> None:
     item = declared(expression="@every 3s", concurrency=FORBID)
     await due_ticks(world, item)
@@ -55,6 +56,7 @@ async def test_of_two_due_ticks_the_older_is_skipped_and_the_newer_takes_the_loc
     assert older.claim_token < lock.token == newer.claim_token
 
 
+@pytest.mark.field("concurrencyPolicy", check="semantics")
 async def test_of_two_due_ticks_under_replace_the_older_is_skipped_as_replaced(world: World) -> None:
     item = declared(expression="@every 3s", concurrency=REPLACE)
     await due_ticks(world, item)
@@ -203,6 +205,7 @@ async def test_a_run_begun_under_allow_is_in_the_way_once_the_policy_is_forbid(w
     assert [blocker.key for blocker in claim.blockers][:1] == [first.key]
 
 
+@pytest.mark.field("queueName", check="semantics")
 async def test_a_run_keeps_its_lock_when_its_schedule_moves_to_another_queue(world: World) -> None:
     item = declared(expression="@every 4s", concurrency=FORBID)
     await running_then_waiting(world, item)

@@ -54,6 +54,7 @@ class TestInsideTheStagingWindow:
         await world.store(edited(item, suspend=True))
         assert (await world.attempt(bound.key)).state == "bound"
 
+    @pytest.mark.field("priority", check="semantics")
     async def test_the_new_priority_counts(self, world: World) -> None:
         item = await planned(world)
         await world.store(edited(item, priority=Priority.HIGH))
@@ -110,6 +111,7 @@ class TestTheTimetable:
 
 
 class TestSuspension:
+    @pytest.mark.field("suspend", check="semantics")
     async def test_planned_ticks_are_skipped(self, world: World) -> None:
         item = await planned(world)
         (order,) = await world.stage()

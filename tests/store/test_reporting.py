@@ -182,6 +182,7 @@ async def released_runs(world: World, item: Declared, states: list[AttemptState]
 
 
 class TestHistory:
+    @pytest.mark.field("successfulJobsHistoryLimit", "failedJobsHistoryLimit", check="semantics")
     async def test_the_oldest_beyond_the_limits_are_surplus(self, world: World) -> None:
         done, failed = AttemptState.COMPLETED, AttemptState.FAILED
         item = declared(expression="@every 2s", keep_successful=2, keep_failed=1)

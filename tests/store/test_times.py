@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from tests.store.makers import declared, edited, seconds
 from tests.store.world import World
 from ticklock.domain.model import Declared
@@ -25,6 +27,7 @@ def delay_of(item: Declared, jitter: int) -> timedelta:
     return Times(jitter_seconds=jitter).delay(seed_of(item.ref.namespace, item.ref.name))
 
 
+@pytest.mark.field("schedules", check="semantics")
 async def test_several_expressions_make_one_run_a_moment(world: World) -> None:
     item = with_times(declared(), Times(schedules=("@every 2s", "@every 4s")), expression=None)
     await world.store(item)
@@ -33,6 +36,7 @@ async def test_several_expressions_make_one_run_a_moment(world: World) -> None:
     assert ticks == [item.created_at + seconds(2 * number) for number in range(1, len(ticks) + 1)]
 
 
+@pytest.mark.field("startAt", "endAt", "exclude", check="semantics")
 async def test_a_window_and_an_exclusion_count(world: World) -> None:
     created = declared().created_at
     times = Times(
@@ -47,6 +51,7 @@ async def test_a_window_and_an_exclusion_count(world: World) -> None:
     assert (await world.state_of(item)).next_tick is None
 
 
+@pytest.mark.field("jitterSeconds", check="semantics")
 async def test_jitter_moves_the_launch_and_not_the_tick(world: World) -> None:
     item = jittered()
     await world.store(item)
@@ -57,6 +62,7 @@ async def test_jitter_moves_the_launch_and_not_the_tick(world: World) -> None:
     assert delay_of(item, 600) > seconds(5)
 
 
+@pytest.mark.field("jitterSeconds", check="semantics")
 async def test_an_edit_of_the_jitter_moves_what_is_planned(world: World) -> None:
     item = jittered()
     await world.store(item)

@@ -44,6 +44,7 @@ SPOILT = [
 
 @pytest.mark.parametrize(("spoil", "state", "reason"), SPOILT)
 @pytest.mark.parametrize("staged", [False, True], ids=["found at the claim", "found at the bind"])
+@pytest.mark.field("suspend", "startingDeadlineSeconds", check="semantics")
 async def test_a_tick_that_must_not_run_any_more(
     world: World, *, spoil: Spoil, state: AttemptState, reason: Reason, staged: bool
 ) -> None:

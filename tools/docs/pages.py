@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.docs import commands, crd, metrics, nights, reasons, settings
+from tools.docs import commands, crd, fields, metrics, nights, reasons, settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path("docs/reference")
@@ -15,6 +15,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reasons.md": reasons.page,
     "cli.md": commands.page,
     "clock-changes.md": nights.page,
+    "fields.md": fields.page,
 }
 
 _NOTE = (

@@ -44,6 +44,7 @@ SCHEDULES: list[BadManifest] = [
     refused("a night is dealt with in an unknown way", (*SPEC, "dst"), {"ambiguous": "Never"}, field="dst.ambiguous"),
     refused("jitter is more than a day", (*SPEC, "jitterSeconds"), 86_401, field="jitterSeconds"),
     refused("a start is no time", (*SPEC, "startAt"), "tomorrow", field="startAt"),
+    refused("an end is a number", (*SPEC, "endAt"), 5, field="endAt"),
     condition("an exclusion takes every tick away", (*SPEC, "exclude"), ["* * * * *"], field="spec.exclude"),
     refused("time zone is whatever the machine has", _ZONE, "Local", field="spec.timeZone"),
     refused("time zone is empty", _ZONE, "", field="spec.timeZone"),

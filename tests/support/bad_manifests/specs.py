@@ -29,4 +29,5 @@ SPECS: list[BadManifest] = [
     refused("queue is no plain name", (*SPEC, "queueName"), "Monthly reports", field="spec.queueName"),
     refused("priority is a number", (*SPEC, "priority"), 10, field="spec.priority"),
     refused("priority is unknown", (*SPEC, "priority"), "Urgent", field="spec.priority"),
+    refused("launch policy is unknown", (*SPEC, "launchPolicy"), "Twice", field="spec.launchPolicy"),
 ]

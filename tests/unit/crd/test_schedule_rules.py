@@ -100,6 +100,18 @@ def answer(call: re.Match[str], expression: str) -> bool:
 @example("@every 9999999h")
 @example("@every -10s")
 @example("1,,2, * * * *")
+@pytest.mark.field(
+    "schedule",
+    "schedule: 6 fields",
+    "schedule: macros",
+    "schedule: @every",
+    "schedule: names",
+    "schedule: ?",
+    "schedule: L",
+    "schedule: #",
+    "schedule: H",
+    check="schema",
+)
 def test_the_rules_take_what_the_controller_takes_and_refuse_the_rest(expression: str) -> None:
     complaint = refusal_of_the_controller(expression)
     if not any(words in complaint for words in LEFT_TO_THE_CONTROLLER):

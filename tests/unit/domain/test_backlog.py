@@ -62,6 +62,7 @@ def test_what_is_owed(  # noqa: PLR0917
         pytest.param(150, [Reason.DEADLINE_EXCEEDED] * 2 + [Reason.OUTAGE] * 2, id="those beyond it: the deadline"),
     ],
 )
+@pytest.mark.field("startingDeadlineSeconds", check="semantics")
 def test_each_lost_tick_has_its_reason(deadline: int | None, reasons: list[Reason]) -> None:
     limit = None if deadline is None else timedelta(seconds=deadline)
     planned = plan(MINUTELY, cursor=at(0), now=at(5, 29), horizon=NONE, deadline=limit)

@@ -84,6 +84,7 @@ def reasons_of(planned: Plan) -> list[tuple[int, Reason]]:
         ),
     ],
 )
+@pytest.mark.field("catchUp", check="semantics")
 def test_what_runs_after_an_outage_and_why_the_rest_does_not(  # noqa: PLR0917 - a row of the table
     catch_up: CatchUp, now: datetime, deadline: float | None, pending: list[int], lost: list[tuple[int, Reason]]
 ) -> None:
@@ -124,6 +125,7 @@ def test_a_long_outage_is_one_record_of_its_range_whatever_runs(catch_up: CatchU
         pytest.param(every(2), [3, 4], [1, 2], id="All: up to the limit"),
     ],
 )
+@pytest.mark.field("catchUp", check="semantics")
 def test_ticks_of_a_pause_that_do_not_run_are_skipped_not_missed(
     catch_up: CatchUp, pending: list[int], lost: list[int]
 ) -> None:
@@ -272,6 +274,7 @@ def _outcomes() -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(("said", "expected"), [pytest.param(*row, id=row[0].replace("`", "")) for row in _outcomes()])
+@pytest.mark.field("catchUp", check="semantics")
 def test_the_table_of_outcomes_in_the_docs_is_so(said: str, expected: list[str]) -> None:
     spec: dict[str, Any] = {}
     for code in re.findall(r"`([^`]+)`", said):

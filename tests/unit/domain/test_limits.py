@@ -37,6 +37,7 @@ def item(**spec: Any) -> Declared:
         ),
     ],
 )
+@pytest.mark.field("schedule", "schedules", "everySeconds", check="validation")
 def test_ticks_that_lie_too_close_are_refused(spec: dict[str, Any], words: str) -> None:
     refused = within(item(**spec), A_MINUTE)
     assert refused.rule is None

@@ -189,6 +189,7 @@ def test_every_field_is_read() -> None:
             {"startingDeadlineSeconds": -1}, Reason.INVALID_OBJECT, "0 or more, not -1", id="a negative deadline"
         ),
         pytest.param({"startingDeadlineSeconds": True}, Reason.INVALID_OBJECT, "whole number", id="a deadline of true"),
+        pytest.param({"successfulJobsHistoryLimit": -1}, Reason.INVALID_OBJECT, "0 or more, not -1", id="a Job less"),
         pytest.param({"failedJobsHistoryLimit": 1.5}, Reason.INVALID_OBJECT, "whole number", id="half a Job"),
         pytest.param({"queueName": 1}, Reason.INVALID_OBJECT, "spec.queueName must be a text", id="queue is a number"),
         pytest.param({"launchPolicy": "Twice"}, Reason.INVALID_OBJECT, "Job, StrictPod", id="unknown launch policy"),
@@ -208,6 +209,27 @@ def test_every_field_is_read() -> None:
             {"jobTemplate": template(managedBy="x")}, Reason.INVALID_TEMPLATE, "managedBy", id="a foreign managedBy"
         ),
     ],
+)
+@pytest.mark.field(
+    "schedule",
+    "schedules",
+    "everySeconds",
+    "startAt",
+    "endAt",
+    "exclude",
+    "dst",
+    "jitterSeconds",
+    "catchUp",
+    "timeZone",
+    "suspend",
+    "concurrencyPolicy",
+    "startingDeadlineSeconds",
+    "successfulJobsHistoryLimit",
+    "failedJobsHistoryLimit",
+    "queueName",
+    "launchPolicy",
+    "priority",
+    check="validation",
 )
 def test_a_spec_that_cannot_be_followed_says_which_field_is_wrong(
     changes: dict[str, Any], reason: Reason, words: str

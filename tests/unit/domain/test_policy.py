@@ -152,6 +152,7 @@ def test_it_may_start(at: Situation) -> None:
         ),
     ],
 )
+@pytest.mark.field("concurrencyPolicy", "startingDeadlineSeconds", "suspend", check="semantics")
 def test_it_never_starts(at: Situation, state: AttemptState, reason: Reason) -> None:
     decision = decide(at)
     assert isinstance(decision, Judge)

@@ -41,10 +41,12 @@ def ticks(expression: str, count: int, seed: str | None = SEED) -> list[datetime
         pytest.param("0 0 L * ?", ["2026-01-31", "2026-02-28"], id="a question mark is none"),
     ],
 )
+@pytest.mark.field("schedule: L", "schedule: #", check="semantics")
 def test_days_counted_within_their_month(expression: str, expected: list[str]) -> None:
     assert [f"{tick:%Y-%m-%d}" for tick in ticks(expression, len(expected))] == expected
 
 
+@pytest.mark.field("schedule: L", check="semantics")
 def test_the_last_day_is_that_of_the_zone() -> None:
     timetable = Timetable.parse("0 0 L * *", time_zone="Asia/Tokyo", anchor=ANCHOR)
     assert timetable.next(ANCHOR) == datetime(2026, 1, 30, 15, tzinfo=UTC)
@@ -53,6 +55,7 @@ def test_the_last_day_is_that_of_the_zone() -> None:
 class TestH:
     """A value drawn from namespace and name."""
 
+    @pytest.mark.field("schedule: H", check="semantics")
     def test_it_is_one_time_and_stays_that(self) -> None:
         first, second = ticks("H H * * *", 2)
         assert second - first == timedelta(days=1)
@@ -74,6 +77,7 @@ class TestH:
             pytest.param("0 0 * * H", "%w", 0, 6, id="weekdays"),
         ],
     )
+    @pytest.mark.field("schedule: H", check="semantics")
     def test_every_value_of_the_range_is_drawn_and_no_other(
         self, expression: str, field: str, low: int, high: int
     ) -> None:
@@ -93,6 +97,7 @@ class TestH:
             pytest.param("H,H * * * *", {60}, id="the same draw twice is one"),
         ],
     )
+    @pytest.mark.field("schedule: H", check="semantics")
     def test_with_a_step_the_begin_is_drawn(self, expression: str, distances: set[int]) -> None:
         found = ticks(expression, 12)
         assert {(later - earlier) // timedelta(minutes=1) for earlier, later in pairwise(found)} == distances

@@ -65,6 +65,7 @@ def test_what_starts_one_pod_is_taken(fine: dict[str, Any]) -> None:
         ),
     ],
 )
+@pytest.mark.field("launchPolicy", check="validation")
 def test_what_may_start_more_is_refused_by_its_field(bad: dict[str, Any], complaint: str) -> None:
     with pytest.raises(Refused, match=complaint):
         check_strict(bad)
@@ -78,6 +79,7 @@ def test_what_may_start_more_is_refused_by_its_field(bad: dict[str, Any], compla
         pytest.param({"schedulingGates": None}, [OURS], id="null"),
     ],
 )
+@pytest.mark.field("launchPolicy", check="semantics")
 def test_a_pod_waits_behind_our_gate_and_its_own(theirs: dict[str, Any], gates: list[dict[str, str]]) -> None:
     body = given(theirs)
     before = deepcopy(body)

@@ -46,6 +46,7 @@ def ticks(  # noqa: PLR0917 - a row of a table
         pytest.param((), [], id="none: on demand only"),
     ],
 )
+@pytest.mark.field("schedules", check="semantics")
 def test_several_expressions_are_one_timetable(expressions: tuple[str, ...], expected: list[str]) -> None:
     assert ticks(expressions, NOTHING_MORE, len(expected) or 1) == expected
 
@@ -77,6 +78,7 @@ def test_several_expressions_are_one_timetable(expressions: tuple[str, ...], exp
         ),
     ],
 )
+@pytest.mark.field("everySeconds", "startAt", check="semantics")
 def test_a_distance_in_seconds(times: Times, expected: list[str]) -> None:
     assert ticks((), times, len(expected) + (times.end_at is not None)) == expected
 
@@ -95,6 +97,7 @@ def test_a_distance_in_seconds(times: Times, expected: list[str]) -> None:
         pytest.param("@daily", Times(end_at=utc("2025-01-01T00:00")), [], id="it is over"),
     ],
 )
+@pytest.mark.field("startAt", "endAt", check="semantics")
 def test_a_window(expression: str, times: Times, expected: list[str]) -> None:
     assert ticks((expression,), times, len(expected) + (times.end_at is not None)) == expected
 
@@ -125,6 +128,7 @@ def test_a_start_beyond_the_horizon_is_waited_for() -> None:
         pytest.param("0 9 * * *", ("* * * 2-12 *", "* * 2-31 1 *"), ["01-01 09:00", "01-01 09:00"], id="once a year"),
     ],
 )
+@pytest.mark.field("exclude", check="semantics")
 def test_exclusions(expression: str, exclude: tuple[str, ...], expected: list[str]) -> None:
     assert ticks((expression,), Times(exclude=exclude), len(expected)) == expected
 
@@ -139,6 +143,7 @@ def test_exclusions(expression: str, exclude: tuple[str, ...], expected: list[st
         pytest.param("@every 7s", ("* * * * *",), id="a distance, everything"),
     ],
 )
+@pytest.mark.field("exclude", check="validation")
 def test_what_leaves_nothing_is_found_out_within_the_horizon(expression: str, exclude: tuple[str, ...]) -> None:
     timetable = Timetable.of((expression,), anchor=ANCHOR, times=Times(exclude=exclude))
     assert timetable.next(ANCHOR) is None
@@ -151,6 +156,7 @@ def test_what_leaves_nothing_is_found_out_within_the_horizon(expression: str, ex
         pytest.param("61 * * * *", "minute: 61 is out of range", id="minute 61"),
     ],
 )
+@pytest.mark.field("exclude", check="validation")
 def test_a_bad_exclusion_is_named(exclude: str, message: str) -> None:
     with pytest.raises(TimetableError, match=message):
         Timetable.of(("@daily",), anchor=ANCHOR, times=Times(exclude=(exclude,)))
@@ -179,6 +185,7 @@ MARCH, OCTOBER = "2026-03-29", "2026-10-24T22:00"
         pytest.param("30 2 * * *", dst(exclude="0 3 * * *"), ["03-29 01:00"], id="not the time it is shifted to"),
     ],
 )
+@pytest.mark.field("dst", check="semantics")
 def test_the_night_in_march(expression: str, times: Times, expected: list[str]) -> None:
     assert ticks((expression,), times, len(expected), MARCH, "Europe/Berlin") == expected
 
@@ -193,6 +200,7 @@ def test_the_night_in_march(expression: str, times: Times, expected: list[str]) 
         pytest.param("*/30 2 * * *", dst(ambiguous="Last"), ["10-25 00:00", "10-25 00:30"], id="a star: real time"),
     ],
 )
+@pytest.mark.field("dst", check="semantics")
 def test_the_night_in_october(expression: str, times: Times, expected: list[str]) -> None:
     assert ticks((expression,), times, len(expected), OCTOBER, "Europe/Berlin") == expected
 
@@ -226,6 +234,7 @@ def test_notes_on_both_nights(expression: str, times: Times, tick: str, note: st
 class TestJitter:
     """It moves the launch, never the tick."""
 
+    @pytest.mark.field("jitterSeconds", check="semantics")
     def test_it_is_the_same_for_each_tick_of_a_schedule_and_within_its_bounds(self) -> None:
         delays = {Times(jitter_seconds=30).delay(f"shop/{name}") for name in range(500)}
         assert delays == {timedelta(seconds=seconds) for seconds in range(31)}

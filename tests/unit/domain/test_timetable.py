@@ -51,6 +51,7 @@ def first(expression: str, count: int, after: str = "2026-01-01") -> list[str]:
         pytest.param("\t0  0 1\n1 * ", ["01-01 00:00", "01-01 00:00"], id="any white space parts fields"),
     ],
 )
+@pytest.mark.field("schedule", "schedule: names", "schedule: ?", "schedule: macros", check="semantics")
 def test_five_fields(expression: str, expected: list[str]) -> None:
     assert first(expression, len(expected)) == expected
 
@@ -78,6 +79,7 @@ def test_five_fields(expression: str, expected: list[str]) -> None:
         pytest.param("@every +.5m", "@every 30s", id="a sign and no whole number"),
     ],
 )
+@pytest.mark.field("schedule", "schedule: macros", "schedule: names", "schedule: ?", check="semantics")
 def test_two_spellings_mean_the_same(expression: str, same_as: str) -> None:
     one, other = (Timetable.parse(text, time_zone="Asia/Tokyo", anchor=ANCHOR) for text in (expression, same_as))
     assert (one, hash(one)) == (other, hash(other))
@@ -101,6 +103,7 @@ def test_two_spellings_mean_the_same(expression: str, same_as: str) -> None:
         pytest.param("0 0 31,13 1-3 */7", [4, 11, 13, 18, 25, 31], id="*/7 of the weekday is Sunday alone"),
     ],
 )
+@pytest.mark.field("schedule", "schedule: ?", check="semantics")
 def test_day_of_month_and_day_of_week(expression: str, days: list[int]) -> None:
     timetable = Timetable.parse(expression, anchor=ANCHOR)
     ticks = timetable.ticks(after=utc("2025-12-31T23:59:59"), until=utc("2026-01-31T23:59"))
@@ -115,6 +118,7 @@ def test_day_of_month_and_day_of_week(expression: str, days: list[int]) -> None:
         pytest.param("59 59 23 * * *", ["23:59:59", "23:59:59"], id="the last second of a day"),
     ],
 )
+@pytest.mark.field("schedule: 6 fields", check="semantics")
 def test_six_fields_begin_with_the_second(expression: str, expected: list[str]) -> None:
     timetable = Timetable.parse(expression, anchor=ANCHOR)
     ticks = timetable.ticks(after=ANCHOR, until=ANCHOR + timedelta(days=9))
@@ -133,11 +137,13 @@ def test_six_fields_begin_with_the_second(expression: str, expected: list[str]) 
         pytest.param("2031-01-01T00:00:00", "2031-01-01T00:00:07", id="years later it still counts from the anchor"),
     ],
 )
+@pytest.mark.field("schedule: @every", check="semantics")
 def test_every_counts_from_the_anchor(after: str, expected: str) -> None:
     timetable = Timetable.parse("@every 90m", anchor=datetime(2026, 1, 1, 0, 0, 7, 900_000, tzinfo=UTC))
     assert timetable.next(utc(after)) == utc(expected)
 
 
+@pytest.mark.field("schedule: @every", check="semantics")
 def test_every_knows_no_clock_changes() -> None:
     anchor = utc("2026-03-28T22:30")
     timetable = Timetable.parse("@every 1h", time_zone="Europe/Berlin", anchor=anchor)
@@ -156,6 +162,7 @@ def test_the_interval_is_open_at_its_start_and_closed_at_its_end() -> None:
 
 
 @pytest.mark.parametrize("expression", ["0 0 31 2 *", "0 0 30,31 2 ?", "0 0 31 2,4,jun,9-9 *"])
+@pytest.mark.field("schedule", check="semantics")
 def test_a_day_that_no_calendar_has_never_ticks(expression: str) -> None:
     never = Timetable.parse(expression, time_zone="Europe/Berlin", anchor=ANCHOR)
     assert never.next(ANCHOR) is None

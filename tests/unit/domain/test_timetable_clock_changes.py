@@ -51,6 +51,7 @@ def local_ticks(expression: str, zone: str, day: str) -> list[str]:
         pytest.param("30 2 30 3 *", [], id="a date that does not"),
     ],
 )
+@pytest.mark.field("timeZone", check="semantics")
 def test_the_night_that_is_an_hour_short_in_berlin(expression: str, expected: list[str]) -> None:
     assert local_ticks(expression, "Europe/Berlin", "2026-03-29") == expected
 
@@ -84,6 +85,7 @@ def test_the_night_that_is_an_hour_short_in_berlin(expression: str, expected: li
         ),
     ],
 )
+@pytest.mark.field("timeZone", check="semantics")
 def test_the_night_that_is_an_hour_long_in_berlin(expression: str, expected: list[str]) -> None:
     assert local_ticks(expression, "Europe/Berlin", "2026-10-25") == expected
 
@@ -128,6 +130,7 @@ def test_the_night_that_is_an_hour_long_in_berlin(expression: str, expected: lis
         pytest.param("30 0 * * *", "Africa/Casablanca", "2063-01-01", ["01 00:30 +0000"], id="a change at new year"),
     ],
 )
+@pytest.mark.field("timeZone", check="semantics")
 def test_other_zones(expression: str, zone: str, day: str, expected: list[str]) -> None:
     assert local_ticks(expression, zone, day) == expected
 

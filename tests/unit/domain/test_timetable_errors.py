@@ -83,11 +83,13 @@ def error_of(expression: str, time_zone: str | None = None) -> TimetableError:
         ),
     ],
 )
+@pytest.mark.field("schedule", "schedule: 6 fields", "schedule: names", check="validation")
 def test_a_bad_field_is_named_with_its_mend(expression: str, message: str) -> None:
     assert str(error_of(expression)) == message
 
 
 @pytest.mark.parametrize("part", ["LW", "15W", "W", "L-3", "5L", "mon#2"])
+@pytest.mark.field("schedule: L", check="validation")
 def test_what_other_crons_have_in_the_day_of_month_is_told_from_what_is_here(part: str) -> None:
     error = error_of(f"0 0 {part} * *")
     assert error.problem.startswith("day of month: ")
@@ -124,6 +126,7 @@ def test_what_other_crons_have_in_the_day_of_month_is_told_from_what_is_here(par
         ),
     ],
 )
+@pytest.mark.field("schedule: L", "schedule: #", check="validation")
 def test_a_special_item_in_the_wrong_place_is_named_with_its_mend(expression: str, message: str) -> None:
     assert str(error_of(expression)) == message
 
@@ -147,6 +150,7 @@ def test_a_special_item_in_the_wrong_place_is_named_with_its_mend(expression: st
         ),
     ],
 )
+@pytest.mark.field("schedule: H", check="validation")
 def test_a_bad_draw_is_named_with_its_mend(expression: str, message: str) -> None:
     with pytest.raises(TimetableError) as caught:
         Timetable.parse(expression, anchor=ANCHOR, seed="shop/report")
@@ -195,6 +199,7 @@ def test_a_bad_draw_is_named_with_its_mend(expression: str, message: str) -> Non
         ),
     ],
 )
+@pytest.mark.field("schedule", "schedule: macros", "schedule: @every", check="validation")
 def test_a_bad_expression_is_named_with_its_mend(expression: str, message: str) -> None:
     assert str(error_of(expression)).startswith(message)
 
@@ -226,6 +231,7 @@ def test_256_characters_are_not_too_many() -> None:
         pytest.param("A" * 300, "time zone: 300 characters are no name; use a name", id="very long"),
     ],
 )
+@pytest.mark.field("timeZone", check="validation")
 def test_a_bad_time_zone_is_named_with_its_mend(name: str, message: str) -> None:
     error = error_of("* * * * *", time_zone=name)
     assert isinstance(error, UnknownTimeZone)
