@@ -94,7 +94,7 @@ class TestOneQuarantine:
             "SELECT c.incarnation, x.incarnation AS closed FROM clusters c, closures x WHERE x.opened_at IS NULL"
         )
         assert row.incarnation == "of another life"
-        assert row.closed.count("/") == 2
+        assert row.closed.count("/") == 3
 
 
 class TestWhatWasSettled:

@@ -18,6 +18,7 @@ METHODS: dict[str, Callable[[PostgresLedger, int], Awaitable[object]]] = {
     "reconcile": lambda ledger, epoch: ledger.reconcile(epoch, [edited(ITEM)], []),
     "reconcile of what is gone": lambda ledger, epoch: ledger.reconcile(epoch, [], [ITEM.ref]),
     "reports": lambda ledger, epoch: ledger.reports(epoch, limit=10),
+    "schedule_times": lambda ledger, epoch: ledger.schedule_times(epoch),
     "releases": lambda ledger, epoch: ledger.releases(epoch, limit=10),
     "released": lambda ledger, epoch: ledger.released(epoch, [KEY]),
     "surplus": lambda ledger, epoch: ledger.surplus(epoch, limit=10),
