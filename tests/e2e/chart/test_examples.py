@@ -123,14 +123,15 @@ def ending(name: str, *command: str, **more: Any) -> dict[str, Any]:
 
 GREEDY = {"resources": {"limits": {"memory": "16Mi"}}}
 ENDS = [
+    # the first to be looked at: its pod goes with its deadline
+    End("an image that cannot be pulled", ending("imageless", container={"image": "127.0.0.1:1/nothing:1"},
+                                                job={"activeDeadlineSeconds": 15}), ("Failed", "JobFailed"),
+        "DeadlineExceeded", "ErrImagePull|ImagePullBackOff"),
     End("a command that fails", ending("exits", "sh", "-c", "exit 3"), ("Failed", "JobFailed"),
         "BackoffLimitExceeded", "Error 3"),
     End("more memory than it may have", ending("greedy", "sh", "-c", "x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done",
                                               container=GREEDY), ("Failed", "JobFailed"),
         "BackoffLimitExceeded", "OOMKilled 137"),
-    End("an image that cannot be pulled", ending("imageless", container={"image": "127.0.0.1:1/nothing:1"},
-                                                job={"activeDeadlineSeconds": 8}), ("Failed", "JobFailed"),
-        "DeadlineExceeded", "ErrImagePull|ImagePullBackOff"),
     End("a second try that succeeds", ending("tries", "sh", "-c", "test -e /kept/it || { touch /kept/it; exit 1; }",
                                              container={"volumeMounts": [{"name": "kept", "mountPath": "/kept"}]},
                                              pod={"restartPolicy": "OnFailure",
