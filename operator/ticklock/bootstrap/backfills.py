@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID, uuid4
 
+from ticklock.bootstrap.allowed import limits_of
 from ticklock.bootstrap.asked import settings_of
 from ticklock.domain.model import ClusterId, ReplicaId
 from ticklock.ports import BackfillAnswer, BackfillOrder, Schedule
@@ -44,7 +45,16 @@ class Backfills:
     async def _with(self, cluster: ClusterId, do: Callable[[Database], Awaitable[T]]) -> T:
         engine, host = connect(self._settings.sqlalchemy_url, pool_size=1), socket.gethostname()
         try:
-            return await do(Database(engine, cluster, ReplicaId(uuid4()), host, lambda: datetime.now(UTC)))
+            return await do(
+                Database(
+                    engine,
+                    cluster,
+                    ReplicaId(uuid4()),
+                    host,
+                    lambda: datetime.now(UTC),
+                    limits=limits_of(self._settings),
+                )
+            )
         finally:
             await engine.dispose()
 

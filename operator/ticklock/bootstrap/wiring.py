@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from ticklock.bootstrap.allowed import limits_of
 from ticklock.domain.errors import Transient
 from ticklock.domain.lease import LeaseTimes
-from ticklock.domain.limits import Limits
 from ticklock.domain.model import ClusterId, ReplicaId
 from ticklock.engine.dispatcher import Dispatcher
 from ticklock.engine.elector import Clocks, Elector, Term
@@ -71,14 +71,15 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
     """Make a replica of the engine and the adapters."""
     stop = Stop()
     replica_id = ReplicaId(uuid4())
+    limits = limits_of(settings)
     db = Database(
         connect(settings.sqlalchemy_url, pool_size=settings.database_pool_size),
         cluster,
         replica_id,
         settings.pod_name,
         wall=_wall,
+        limits=limits,
     )
-    limits = Limits(timedelta(seconds=settings.min_interval_seconds), settings.max_catch_up)
     ledger, jobs, objects, pods = PostgresLedger(db), KubeJobs(api), KubeObjects(api, limits), KubePods(api)
     wakeups = NotifyWakeups(settings.conninfo)
     lookup = Lookup(ledger, jobs)

@@ -27,6 +27,9 @@ class Limits:
     min_interval: timedelta = _ONE_SECOND
     max_catch_up: int = 1000
     """How many missed ticks of one schedule may be made up for at most."""
+    max_pending: int = 50_000
+    """How many runs may wait to be started, in all."""
+    max_pending_in_namespace: int = 20_000
 
 
 NO_LIMITS = Limits()

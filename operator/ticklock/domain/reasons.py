@@ -52,6 +52,8 @@ class Reason(StrEnum):
     """The schedule was suspended before the run was bound."""
     SPEC_CHANGED = "SpecChanged"
     """The schedule was edited and no longer has this tick."""
+    TOO_MANY_PENDING = "TooManyPending"
+    """As many runs were pending as the installation allows, in all or in the namespace; a backfill may still run it."""
     BACKFILL_CANCELLED = "BackfillCancelled"
     """A person took the backfill back before the run was bound."""
 

@@ -102,6 +102,12 @@ class Settings(BaseModel):
     max_catch_up: int = Field(
         100, ge=1, le=1000, description="The largest `catchUp.limit` of a schedule; a larger one is refused."
     )
+    max_pending_runs: int = Field(
+        50_000, ge=100, le=1_000_000, description="How many runs may wait to be started; further ticks are skipped."
+    )
+    max_pending_runs_per_namespace: int = Field(
+        20_000, ge=1, le=1_000_000, description="How many of them may be of one namespace; further ticks are skipped."
+    )
 
     # -- leading
     lease_duration_seconds: float = Field(15, ge=1, le=300, description="How long others respect a silent leader.")

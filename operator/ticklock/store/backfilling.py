@@ -34,6 +34,7 @@ from ticklock.domain.timetable import TimetableError
 from ticklock.ports import BackfillAnswer, BackfillOrder, Schedule
 from ticklock.store.chronicle import Announcement, Entry, announce, chronicle, clean, judge, mark_dirty, unlog
 from ticklock.store.partitions import audit_from
+from ticklock.store.pending import room
 from ticklock.store.planning import stored_timetable
 from ticklock.store.rowlocks import hint, lock_specs
 from ticklock.store.session import Database, sql
@@ -128,6 +129,9 @@ async def backfill(db: Database, ref: ObjectRef, order: BackfillOrder) -> Backfi
         wanted, left = await _sort_out(connection, db, row, ticks=ticks, order=order)
         if order.dry or not wanted or len(wanted) > order.limit:
             return BackfillAnswer(ref, wanted, left, too_many=len(wanted) > order.limit)
+        free = await room(connection, db, [ref.namespace], more=len(wanted), waiting=True)
+        if (objection := free.objection(ref.namespace, len(wanted))) is not None:
+            raise Refused(f"{len(wanted)} more would wait, but {objection}")
         number = await _write(connection, db, row, order=order, wanted=wanted)
         return BackfillAnswer(ref, wanted, left, number)
 

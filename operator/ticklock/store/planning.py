@@ -7,7 +7,6 @@ Promise: the cursor of a schedule and the rows of the ticks it passed are writte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +23,8 @@ from ticklock.domain.timetable import Timetable, TimetableError
 from ticklock.domain.timing import timetable_of
 from ticklock.failpoints import failpoint
 from ticklock.store.chronicle import Entry, chronicle, end_logs, unlog
+from ticklock.store.newruns import NewRun
+from ticklock.store.pending import limited
 from ticklock.store.session import Database, sql
 
 log = structlog.get_logger(__name__)
@@ -93,27 +94,6 @@ UPDATE runs SET state = 'Pending', reason = NULL, message = '', finished_at = NU
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """A run to be inserted, pending or already judged."""
-
-    ref: ObjectRef
-    run_key: str
-    scheduled_time: datetime
-    is_tick: bool
-    priority: int
-    generation: int
-    state: AttemptState = AttemptState.PLANNED
-    reason: Reason | None = None
-    message: str = ""
-    delay: timedelta = timedelta(0)
-    """How long after its scheduled time it is due."""
-    first_tick: datetime | None = None
-    """Of a range of ticks that ends with its scheduled time: the first of them."""
-    ticks: int = 1
-    """How many ticks it tells of."""
-
-
 def stored_timetable(row: dict[str, Any]) -> Timetable:
     """Return the timetable of a schedule's row. Raises TimetableError."""
     seed, times = seed_of(row["namespace"], row["name"]), Times.restored(row["times"])
@@ -147,7 +127,7 @@ async def _plan_rows(
 ) -> None:
     plans = [(row, _plan_of(row, now=now, horizon=horizon)) for row in rows]
     news = [run for row, planned in plans for run in new_runs(row, planned)]
-    await insert_runs(connection, db, news, since=now)
+    await insert_runs(connection, db, await limited(connection, db, news), since=now)
     await move_cursors(connection, db, [(row["uid"], planned) for row, planned in plans])
 
 

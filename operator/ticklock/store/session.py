@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ticklock.domain.clock import ClockWatch, Sample
 from ticklock.domain.errors import Refused, Transient, Unready
+from ticklock.domain.limits import NO_LIMITS, Limits
 from ticklock.domain.model import ClusterId, ReplicaId
 from ticklock.domain.reasons import Reason
 from ticklock.store.connections import warnings_of
@@ -67,6 +68,8 @@ class Database:
     wall: Callable[[], datetime]
     monotonic: Callable[[], float] = time.monotonic
     watch: ClockWatch = field(default_factory=ClockWatch)
+    limits: Limits = NO_LIMITS
+    """How many runs may wait."""
     release: int | None = None
     """How often a person has vouched for the clock, as far as this replica knows; None before its first heartbeat."""
 

@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ticklock.domain.model import AttemptState, Declared, trigger_key
 from ticklock.domain.reasons import Reason
 from ticklock.store.chronicle import Announcement, announce
-from ticklock.store.planning import NewRun, insert_runs
+from ticklock.store.newruns import NewRun
+from ticklock.store.pending import room
+from ticklock.store.planning import insert_runs
 from ticklock.store.rowlocks import hint
 from ticklock.store.session import Database, sql
 
@@ -36,6 +38,8 @@ async def take_trigger(
         await insert_runs(connection, db, [_lost(item, value, now)], since=now)
         return
     objection = _objection(item, value)
+    if objection is None and (full := (await room(connection, db, [item.ref.namespace])).objection(item.ref.namespace)):
+        objection = f"annotation ticklock.dev/trigger: {full}; then use a new value"
     if objection is not None:
         await announce(
             connection, db, [Announcement(item.ref, "Warning", Reason.TRIGGER_REFUSED, "Trigger", objection)]

@@ -14,7 +14,8 @@ from ticklock.domain.backlog import MISSED_ROWS
 from ticklock.domain.model import AttemptState, Declared, tick_key, trigger_key
 from ticklock.domain.reasons import Reason
 from ticklock.domain.timing import declared_timetable
-from ticklock.store.planning import NewRun, insert_runs
+from ticklock.store.newruns import NewRun
+from ticklock.store.planning import insert_runs
 from ticklock.store.session import Database, sql
 
 LOST = "the database lost commits; the status of the object says that this run was handled before"
