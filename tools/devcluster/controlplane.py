@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tools.devcluster import commands
 from tools.devcluster.binaries import resolve
@@ -26,6 +24,7 @@ from tools.devcluster.pki import Authority, Pair, signing_pair
 from tools.devcluster.process import Daemon, DaemonDied, free_port, wait_until
 from tools.devcluster.progress import Progress
 from tools.devcluster.scratch import Scratch
+from tools.devcluster.whole import Whole
 
 _STAGES = Path(__file__).with_name("stages.yaml")
 _NO_PODS = Path(__file__).with_name("stages-nodes.yaml")
@@ -40,7 +39,7 @@ _USERS = {
 }
 
 
-class ControlPlane:
+class ControlPlane(Whole):
     """One control plane. Use it as a context manager, or call `start` and `close`.
 
     The daemons are open to those who break things on purpose: `etcd`, `apiserver`, `controller_manager`, `scheduler`
@@ -97,19 +96,6 @@ class ControlPlane:
         if self._scratch is not None:
             self._scratch.close()
             self._scratch = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # ------------------------------------------------------------------------------------------------ for breaking
 

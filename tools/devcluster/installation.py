@@ -11,8 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from tools.devcluster.commands import Options
@@ -23,6 +22,7 @@ from tools.devcluster.postgres import Postgres
 from tools.devcluster.process import wait_until
 from tools.devcluster.replica import PROGRAM, Replica, environment
 from tools.devcluster.scratch import Scratch
+from tools.devcluster.whole import Whole
 
 _LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases/ticklock"
 _TOKEN_SECONDS = 4 * 3600
@@ -40,7 +40,7 @@ class Shape:
     fsync: bool = True
 
 
-class Installation:
+class Installation(Whole):
     """Control plane, PostgreSQL and replicas. Use it as a context manager, or call `start` and `close`.
 
     A control plane or a database's URL (with password) that is given is used, and left as it was found but for CRD,
@@ -87,19 +87,6 @@ class Installation:
         if self._scratch is not None:
             self._scratch.close()
             self._scratch = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # ------------------------------------------------------------------------------------------------ using
 

@@ -13,8 +13,6 @@ import signal
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psycopg
 from psycopg import sql
@@ -23,6 +21,7 @@ from tools.devcluster.pgbinaries import DEFAULT_MAJOR, find_postgres
 from tools.devcluster.pgdata import USER, account, initdb, make_folder
 from tools.devcluster.process import Daemon, DaemonDied, children_of, free_port, wait_until
 from tools.devcluster.scratch import Scratch, require_reachable
+from tools.devcluster.whole import Whole
 
 _ATTEMPTS = 5
 _SETTINGS = {
@@ -46,7 +45,7 @@ class Shutdown(Enum):
     """Goes at once; the next start recovers."""
 
 
-class Postgres:
+class Postgres(Whole):
     """One server. Use it as a context manager, or call `start` and `close`.
 
     `settings` are added to the server's configuration; `fsync=False` is for tests that survive no crash.
@@ -146,19 +145,6 @@ class Postgres:
             self._scratch.close()
         self._scratch = self._daemon = None
         self.port = 0
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # ------------------------------------------------------------------------------------------------ databases
 

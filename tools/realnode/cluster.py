@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tools.devcluster.cache import cache_folder, locked
 from tools.devcluster.commands import Options
@@ -23,6 +21,7 @@ from tools.devcluster.nodes import schedulable_nodes
 from tools.devcluster.process import wait_until
 from tools.devcluster.progress import Progress
 from tools.devcluster.scratch import Scratch
+from tools.devcluster.whole import Whole
 from tools.realnode import addons
 from tools.realnode.addresses import HOST, MOST_NODES, node_address, node_name
 from tools.realnode.cgroups import ControlGroups
@@ -64,7 +63,7 @@ class Times:
     names: float
 
 
-class RealCluster:
+class RealCluster(Whole):
     """A cluster. Use it as a context manager, or call `start` and `close`. There is one on a machine at a time."""
 
     control_plane: ControlPlane
@@ -113,19 +112,6 @@ class RealCluster:
     def close(self) -> None:
         """End everything and remove it. May be repeated."""
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # ------------------------------------------------------------------------------------------------ using
 
