@@ -10,10 +10,10 @@ class Meter:
     """Counts the failures."""
 
     def __init__(self) -> None:
-        self.errors = 0
+        self.errors: dict[str, float] = {}
 
     def count(self, name: str, value: float = 1, /, **labels: str) -> None:
-        self.errors += 1
+        self.errors[labels["duty"]] = self.errors.get(labels["duty"], 0) + value
 
     def gauge(self, name: str, value: float, /, **labels: str) -> None: ...
 
@@ -51,8 +51,14 @@ def loop_of(*outcomes: float | Exception) -> tuple[Loop, Meter, Stop]:
 async def test_a_duty_goes_on_after(error: Exception) -> None:
     loop, meter, _ = loop_of(error, 0.0)
     await loop.run()
-    assert meter.errors == 1
+    assert meter.errors == {"duty": 1}
     assert loop.failures == 0
+
+
+async def test_a_duty_that_never_failed_is_counted_all_the_same() -> None:
+    loop, meter, _ = loop_of(0.0)
+    await loop.run()
+    assert meter.errors == {"duty": 0}
 
 
 async def test_a_duty_that_somebody_else_has_now_leaves_at_once() -> None:
@@ -67,7 +73,7 @@ async def test_a_duty_gives_up_after_ten_unforeseen_failures_in_a_row() -> None:
         assert await loop.once() > 0
     with pytest.raises(ValueError, match="a bug"):
         await loop.once()
-    assert meter.errors == 10
+    assert meter.errors == {"duty": 10}
 
 
 async def test_the_pause_grows_with_the_failures_and_has_a_limit() -> None:

@@ -79,6 +79,7 @@ class Loop:
 
     async def run(self) -> None:
         """Run until stopped. Superseded leaves at once: somebody else has this duty now."""
+        self.meter.count("duty_errors_total", 0, duty=self.name)  # there from the start: a rate needs a first value
         while not self.stop:
             pause = await self.once()
             self.beats[self.name] = self.monotonic()
