@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,13 +24,6 @@ RARELY = "0 0 1 1 *"
 """A schedule that does not tick while a test runs."""
 OFTEN = "*/5 * * * * *"
 OUTAGE = ("Missed", "Outage")
-_CROWDED = 6.0
-"""Processes that want to run, per core, with which a start is held up for longer than a tick may be late."""
-
-
-def unless_crowded() -> list[tuple[str, str]]:
-    """The verdicts that are allowed where nothing is broken: none, unless others keep this machine from its work."""
-    return [OUTAGE] if os.getloadavg()[0] > (os.cpu_count() or 1) * _CROWDED else []
 
 
 def manifest(name: str, *command: str, **spec: Any) -> dict[str, Any]:

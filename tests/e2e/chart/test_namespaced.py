@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.chart.planting import OFTEN, Bystander, Planted, manifest, unless_crowded
+from tests.e2e.chart.planting import OFTEN, Bystander, Planted, manifest
 from tests.e2e.chart.release import LOCAL, Release
 from tests.support.pods import Room
 from tests.support.waiting import eventually
@@ -92,7 +92,7 @@ def test_each_serves_its_own_and_they_do_not_fight(
         one.wait_launched(4)
     until = time.time()
     for release, own in zip(releases, planted, strict=True):
-        Bystander(release, sights, figures).every_tick_once([own], until=until, allowed=unless_crowded())
+        Bystander(release, sights, figures).every_tick_once([own], until=until)
         rows = release.rows.all("SELECT DISTINCT schedule_uid::text AS uid FROM runs")
         assert {row["uid"] for row in rows} == {own.uid}
         assert release.leader() in release.homes()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.chart.former import Former, former
-from tests.e2e.chart.planting import OFTEN, Bystander, Planted, manifest, unless_crowded
+from tests.e2e.chart.planting import OFTEN, Bystander, Planted, manifest
 from tests.e2e.chart.release import LOCAL
 from tests.support.pods import Room
 
@@ -46,7 +46,7 @@ def accounted(bystander: Bystander, ticks: list[Planted], change: str, *, since:
     """Not one tick is without its Job, and none has two."""
     for one in ticks:
         one.wait_launched(1, since=time.time())
-    bystander.account(ticks, change, since=since, allowed=unless_crowded())
+    bystander.account(ticks, change, since=since)
 
 
 def images(release: Release) -> set[str]:
