@@ -162,3 +162,23 @@ def test_all_at_once_and_a_replica_is_killed_while_it_catches_up(own_stack: Stac
     check(own_stack, planted, begin)
     first.start()
     first.wait_ready()
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.field("catchUp", check="semantics")
+@pytest.mark.field("catchUp", "startingDeadlineSeconds", "concurrencyPolicy", check="SIGKILL")
+def test_the_replicas_alone_and_the_leader_is_killed_while_it_catches_up(own_stack: Stack, own_place: Place) -> None:
+    begin = int(time.time()) + AHEAD
+    planted = plant(own_place, begin)
+    until(begin)
+    for replica in own_stack.replicas:
+        replica.kill9()
+    until(begin + AWAY)
+    for replica in own_stack.replicas:
+        replica.start()
+    planted["all"].wait_launched(seconds=BACK)
+    leader = own_stack.leader()
+    leader.kill9()
+    check(own_stack, planted, begin)
+    leader.start()
+    leader.wait_ready()

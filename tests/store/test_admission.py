@@ -20,6 +20,7 @@ async def chosen(world: World) -> list[str]:
     return [row.pod_uid for row in await world.sql("SELECT pod_uid FROM pods WHERE role = 'chosen'")]
 
 
+@pytest.mark.field("launchPolicy", check="semantics")
 async def test_the_policy_reaches_who_makes_the_job(world: World) -> None:
     await world.store(declared("plain"), declared("strict", launch_policy=LaunchPolicy.STRICT_POD))
     await world.plan()

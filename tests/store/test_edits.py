@@ -7,7 +7,7 @@ import pytest
 from tests.store.makers import TEMPLATE, broken, declared, edited, now, seconds
 from tests.store.world import World, wall, with_job
 from ticklock.domain.errors import Refused
-from ticklock.domain.model import Declared, ObjectRef, Priority, ScheduleUid
+from ticklock.domain.model import Declared, LaunchPolicy, ObjectRef, Priority, ScheduleUid
 from ticklock.domain.reasons import Reason
 
 TEN = "@every 10s"
@@ -53,6 +53,16 @@ class TestInsideTheStagingWindow:
         (bound,) = (await world.bind()).bound
         await world.store(edited(item, suspend=True))
         assert (await world.attempt(bound.key)).state == "bound"
+
+    @pytest.mark.field("launchPolicy", check="semantics")
+    async def test_a_job_staged_under_another_launch_policy_is_not_launched(self, world: World) -> None:
+        item = await planned(world)
+        (order,) = await world.stage()
+        await world.store(edited(item, launch_policy=LaunchPolicy.STRICT_POD))
+        (again,) = await world.claim()
+        assert (again.stage, again.launch_policy) == (order.stage + 1, LaunchPolicy.STRICT_POD)
+        (left,) = await world.ledger.store_staged([with_job(order)])
+        assert left.job_uid == with_job(order)[1]
 
     @pytest.mark.field("priority", check="semantics")
     async def test_the_new_priority_counts(self, world: World) -> None:

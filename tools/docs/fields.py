@@ -20,7 +20,7 @@ from tools.docs.markdown import code, table
 ROOT = Path(__file__).parents[2]
 KINDS = ("6 fields", "macros", "@every", "names", "?", "L", "#", "H")
 """What `schedule` may be beside five fields: each is a field of the table."""
-CHECKS = ("schema", "validation", "semantics", "status", "Event", "metric")
+CHECKS = ("schema", "validation", "semantics", "SIGKILL", "status", "Event", "metric")
 """What a mark may say."""
 _TIERS = ("unit", "store", "cluster")
 _HANDBOOK = (
@@ -42,6 +42,8 @@ _ASKED = {
     "Event": {"schedule", "timeZone", "exclude", "concurrencyPolicy", "startingDeadlineSeconds", "suspend", "catchUp"},
     "metric": {"schedule", "startingDeadlineSeconds", "catchUp"},
 }
+_NOT_KILLED = {"queueName", "priority", "launchPolicy", "schedule: macros"}
+"""Not of time, hence killed at every step by the crash matrix instead; and what ticks too seldom for a test."""
 
 _SPELLED = {
     "6 fields": "a sixth in front",
@@ -61,9 +63,10 @@ _HEAD = """\
 
 Each field of a ScheduledJob's spec beyond `jobTemplate`, and how many tests check what of it. *schema*: the API server
 refuses a wrong value and names the field. *validation*: the controller does, where the API server cannot know.
-*semantics*: what the field does. *status*, *Event*, *metric*: that it is told there. *docs*: pages of the handbook that
-tell of it. *example*: manifests under `examples/` that use it, each of which is applied in a test. *unit*, *store*,
-*cluster*: in which tiers these tests stand. **hole**: nothing checks it yet. A dot: not asked, see below.
+*semantics*: what the field does. *SIGKILL*: that it does so though either replica is killed. *status*, *Event*,
+*metric*: that it is told there. *docs*: pages of the handbook that tell of it. *example*: manifests under `examples/`
+that use it, each of which is applied in a test. *unit*, *store*, *cluster*: in which tiers these tests stand. **hole**:
+nothing checks it yet. A dot: not asked, see below.
 
 """
 
@@ -151,11 +154,15 @@ def _row(name: str, found: Sequence[Mark], root: Path) -> dict[str, str]:
 def _cell(name: str, column: str, number: int) -> str:
     if number:
         return str(number)
-    if column in _ASKED and name not in _ASKED[column]:
-        return "·"
-    if ": " in name and column in _NOT_OF_SPELLINGS:
-        return "·"
-    return "**hole**"
+    return "**hole**" if _asked(name, column) else "·"
+
+
+def _asked(name: str, column: str) -> bool:
+    if column in _ASKED:
+        return name in _ASKED[column]
+    if column == "SIGKILL":
+        return name not in _NOT_KILLED
+    return not (": " in name and column in _NOT_OF_SPELLINGS)
 
 
 def _told(name: str, text: str) -> bool:
@@ -185,6 +192,8 @@ def _not_asked() -> str:
     return (
         "\n## Not asked\n\n"
         + "".join(lines)
+        + "* *SIGKILL*, of `queueName`, `priority`, `launchPolicy`: the crash matrix (tests/chaos) kills at every step "
+        "of a launch, whatever its fields. Of macros: they tick too seldom.\n"
         + "* *example*, of the spellings of `schedule`: one page tells of all of them.\n"
     )
 

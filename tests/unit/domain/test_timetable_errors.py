@@ -88,6 +88,31 @@ def test_a_bad_field_is_named_with_its_mend(expression: str, message: str) -> No
     assert str(error_of(expression)) == message
 
 
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        pytest.param(
+            "?-5 * * * *",
+            "minute: '?-5' mixes a star and a range; write * alone, */5 for a step, 1-5 for a range",
+            id="in a range, as a star would be",
+        ),
+        pytest.param("?/0 * * * *", "minute: step 0 in '?/0'; a step must be at least 1", id="step 0"),
+        pytest.param(
+            "*/? * * * *",
+            "minute: '?' in '*/?' is no step; a step is a whole number of at least 1, such as */5",
+            id="as a step",
+        ),
+        pytest.param(
+            "0 0 1? * *", "day of month: '1?' is not a number; days of month go from 1 to 31", id="behind a number"
+        ),
+        pytest.param("0 0 * * ?#2", f"day of week: '?#2' is not known; {WEEKDAYS}", id="a second weekday of no name"),
+    ],
+)
+@pytest.mark.field("schedule: ?", check="validation")
+def test_a_question_mark_where_it_means_nothing_is_named_with_its_mend(expression: str, message: str) -> None:
+    assert str(error_of(expression)) == message
+
+
 @pytest.mark.parametrize("part", ["LW", "15W", "W", "L-3", "5L", "mon#2"])
 @pytest.mark.field("schedule: L", check="validation")
 def test_what_other_crons_have_in_the_day_of_month_is_told_from_what_is_here(part: str) -> None:
