@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from tests.chart.test_alerts import CASES
 from tools.bench.figures import Measured, Sheet
 from tools.bench.publishing import DOCS, put
 
@@ -17,7 +19,10 @@ _TEXT = (
     "On two real nodes that share the processors of one machine with all else: images, pods and database are real. "
     "A schedule ticks every five seconds meanwhile; no tick of it is lost or starts twice."
 )
-
+_OF_ALERTS = (
+    "Each alert of the chart is judged by promtool in cases: series that must raise it, and series that must not. A "
+    "real Prometheus evaluates all of them beside the release above; some are raised there by a schedule in trouble."
+)
 
 INSTALL = "`helm install --wait`: two replicas and PostgreSQL are ready"
 
@@ -28,6 +33,7 @@ class Figures:
     def __init__(self) -> None:
         self._rows: dict[str, float] = {}
         self._begins: dict[str, float] = {}
+        self._alerts: dict[str, str] = {}
 
     def begin_of(self, what: str) -> float:
         """Return when something that was `measured` began, as `time.time` told it."""
@@ -36,6 +42,10 @@ class Figures:
     def put(self, what: str, seconds: float) -> None:
         """Take note."""
         self._rows[what] = seconds
+
+    def alert(self, name: str, seen: str) -> None:
+        """Take note of what was seen of an alert."""
+        self._alerts[name] = seen
 
     @contextmanager
     def measured(self, what: str) -> Iterator[None]:
@@ -57,3 +67,7 @@ class Figures:
         rows = tuple((what, f"{seconds:.1f}") for what, seconds in self._rows.items())
         measured = Measured(f"{datetime.now(UTC):%Y-%m-%d}", f"{ASKED_BY}=1 {COMMAND}")
         put(Sheet("The chart on two real nodes", _TEXT, ("what", "seconds"), rows, 1, measured), DOCS)
+        cases = Counter(case.alert for case in CASES)
+        alerts = tuple((name, self._alerts.get(name, "-"), str(number)) for name, number in cases.items())
+        titles = ("alert", "on two real nodes", "cases judged by promtool")
+        put(Sheet("Alerts", _OF_ALERTS, titles, alerts, 2, measured), DOCS)

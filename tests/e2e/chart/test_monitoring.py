@@ -18,6 +18,7 @@ from tests.support.waiting import eventually
 from tools.devcluster.parts import PROMETHEUS
 
 if TYPE_CHECKING:
+    from tests.e2e.chart.figures import Figures
     from tests.e2e.chart.monitored import Monitored
     from tests.e2e.chart.release import Release
 
@@ -34,6 +35,7 @@ QUIET = (
 )
 NEVER_HERE = {"dashboard: Duties that fail A": "a duty is counted from its first failure, and none need fail"}
 """Panels that may be empty, and why."""
+RAISED = "raised by a schedule in trouble, gone when that was mended"
 
 
 def test_shorter_windows_are_all_that_differs(monitored: Monitored) -> None:
@@ -71,14 +73,15 @@ def about(planted: Planted) -> dict[str, str]:
     return {"namespace": planted.room.namespace, "name": planted.name}
 
 
-def test_a_schedule_that_fails_and_is_mended(monitored: Monitored) -> None:
+def test_a_schedule_that_fails_and_is_mended(monitored: Monitored, figures: Figures) -> None:
     prometheus, planted = monitored.prometheus, monitored.failing
     eventually(lambda: prometheus.firing("TicklockFailing", about(planted)), what="it is raised", seconds=60)
     command(planted, "true")
     eventually(lambda: not prometheus.firing("TicklockFailing", about(planted)), what="it goes", seconds=120)
+    figures.alert("TicklockFailing", RAISED)
 
 
-def test_a_schedule_that_misses_ticks_and_is_mended(monitored: Monitored) -> None:
+def test_a_schedule_that_misses_ticks_and_is_mended(monitored: Monitored, figures: Figures) -> None:
     prometheus, planted = monitored.prometheus, monitored.missing
     labels = {**about(planted), "reason": "DeadlineExceeded"}
     eventually(lambda: prometheus.firing("TicklockMissedRun", labels), what="it is raised", seconds=60)
@@ -86,15 +89,17 @@ def test_a_schedule_that_misses_ticks_and_is_mended(monitored: Monitored) -> Non
     command(planted, "true")
     end_what_runs(planted)
     eventually(lambda: not prometheus.firing("TicklockMissedRun", labels, shortened=True), what="it goes", seconds=120)
+    figures.alert("TicklockMissedRun", RAISED)
 
 
-def test_a_run_that_is_late_and_comes(monitored: Monitored) -> None:
+def test_a_run_that_is_late_and_comes(monitored: Monitored, figures: Figures) -> None:
     prometheus, planted = monitored.prometheus, monitored.late
     eventually(lambda: prometheus.firing("TicklockRunLate"), what="it is raised", seconds=LATE_AFTER + 60)
     assert len(planted.launched()) == 1
     end_what_runs(planted)
     eventually(lambda: not prometheus.firing("TicklockRunLate"), what="it goes", seconds=60)
     assert len(planted.launched()) == 2
+    figures.alert("TicklockRunLate", RAISED)
 
 
 def command(planted: Planted, *words: str) -> None:
@@ -110,5 +115,6 @@ def end_what_runs(planted: Planted) -> None:
 
 
 @pytest.mark.parametrize("name", QUIET)
-def test_no_alert_without_a_cause(prometheus_: Prometheus, name: str) -> None:
+def test_no_alert_without_a_cause(prometheus_: Prometheus, name: str, figures: Figures) -> None:
     assert not prometheus_.firing(name)
+    figures.alert(name, "quiet, as nothing was wrong")
