@@ -1,4 +1,7 @@
-"""`python -m tools.devcluster.build [PROGRAM…]`: build what is not at hand, one by one; print each one's time."""
+"""`python -m tools.devcluster.build [PROGRAM|SET…]`: build what is not at hand, one by one; print each one's time.
+
+Without arguments: the control plane.
+"""
 
 import argparse
 import signal
@@ -7,14 +10,16 @@ import time
 
 from tools.devcluster.binaries import locate, resolve, version_of
 from tools.devcluster.gobuild import BuildError, MissingToolError
-from tools.devcluster.parts import CONTROL_PLANE, PARTS
+from tools.devcluster.parts import PARTS, SETS
 
 
 def main() -> int:
     """Build, or say where each program was found."""
     parser = argparse.ArgumentParser(prog="python -m tools.devcluster.build", description=__doc__)
-    parser.add_argument("programs", nargs="*", choices=[[], *PARTS], metavar="PROGRAM", help=", ".join(PARTS))
-    programs = parser.parse_args().programs or CONTROL_PLANE
+    described = f"programs: {', '.join(PARTS)}; sets of them: {', '.join(SETS)}"
+    parser.add_argument("names", nargs="*", choices=[[], *PARTS, *SETS], metavar="NAME", help=described)
+    names = parser.parse_args().names or ["control-plane"]
+    programs = dict.fromkeys(program for name in names for program in SETS.get(name, (name,)))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end in KeyboardInterrupt, hence in clean-up
     began = time.monotonic()
     try:

@@ -164,3 +164,6 @@ PARTS |= {part.program: part for part in JUDGE_PARTS}
 
 # what a test asks for by a fixture of its name
 JUDGES = tuple(part.program for part in JUDGE_PARTS)
+
+SETS = {"control-plane": CONTROL_PLANE, "chart": CHART, "judges": JUDGES, "node": NODE}
+"""What is built together, by a name."""
