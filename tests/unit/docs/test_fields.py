@@ -58,7 +58,7 @@ def test_two_marks_on_one_test_are_one_test(repository: Path) -> None:
 def test_a_new_field_is_there_with_all_its_holes(repository: Path) -> None:
     page = fields.page(repository)
     assert cells(page, "novel")["unit"] == "**hole**"
-    assert "* `novel`: schema, validation, semantics, docs, example, unit, store, cluster\n" in page
+    assert "* `novel`: schema, validation, semantics, SIGKILL, docs, example, unit, store, cluster\n" in page
 
 
 def test_every_hole_of_the_table_is_listed() -> None:
