@@ -1,28 +1,15 @@
-"""What `ticklock quarantine` needs of the database: one connection, and no replica."""
+"""What `ticklock quarantine` asks of the database."""
 
 from __future__ import annotations
 
-import asyncio
-import getpass
-import socket
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
-from typing import TypeVar
-from uuid import UUID, uuid4
+from collections.abc import Sequence
 
-from ticklock.bootstrap.asked import settings_of
-from ticklock.domain.model import ClusterId, ReplicaId
+from ticklock.bootstrap.at_database import ANY, at_database, quiet_settings_of
+from ticklock.domain.model import ClusterId
 from ticklock.domain.reasons import Reason
 from ticklock.ports import GateStatus, Person
 from ticklock.settings import Settings
 from ticklock.store import gate
-from ticklock.store.connections import connect
-from ticklock.store.session import Database
-from ticklock.telemetry import configure_logging
-
-T = TypeVar("T")
-
-_NOBODY = ClusterId(UUID(int=0))
 
 
 class Gate:
@@ -33,29 +20,14 @@ class Gate:
 
     def look(self) -> list[GateStatus]:
         """Return the gate of each cluster that uses the database."""
-        return asyncio.run(self._with(_NOBODY, gate.look))
+        return at_database(self._settings, ANY, gate.look)
 
     def release(self, cluster: ClusterId, person: Person) -> list[Reason]:
         """Open the gate of one cluster on a person's word; return what it was closed for."""
-        return asyncio.run(self._with(cluster, lambda db: gate.release(db, person)))
-
-    async def _with(self, cluster: ClusterId, do: Callable[[Database], Awaitable[T]]) -> T:
-        engine, host = connect(self._settings.sqlalchemy_url, pool_size=1), socket.gethostname()
-        try:
-            return await do(Database(engine, cluster, ReplicaId(uuid4()), host, lambda: datetime.now(UTC)))
-        finally:
-            await engine.dispose()
+        return at_database(self._settings, cluster, lambda db: gate.release(db, person))
 
 
 def gate_of(argv: Sequence[str], prog: str) -> Gate | None:
     """Return the gate of these settings; None, after the problem was told, where they cannot be used."""
-    settings = settings_of(argv, prog)
-    if settings is None:
-        return None
-    configure_logging("console", "error")  # what is done is the command's answer, not its log
-    return Gate(settings)
-
-
-def whoever_asks() -> str:
-    """Return who runs this process, and where: what is written down unless a name is given."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    settings = quiet_settings_of(argv, prog)
+    return None if settings is None else Gate(settings)

@@ -122,7 +122,7 @@ def _chosen(found: Sequence[Schedule], options: Namespace) -> Schedule | str:
 
 
 def _order(backfills: Backfills, schedule: Schedule, options: Namespace) -> int:
-    from ticklock.bootstrap.gate import whoever_asks
+    from ticklock.bootstrap.at_database import whoever_asks
     from ticklock.ports import BackfillOrder
 
     order = BackfillOrder(
@@ -143,7 +143,7 @@ def _order(backfills: Backfills, schedule: Schedule, options: Namespace) -> int:
 
 
 def _cancel(backfills: Backfills, schedule: Schedule, options: Namespace) -> int:
-    from ticklock.bootstrap.gate import whoever_asks
+    from ticklock.bootstrap.at_database import whoever_asks
 
     number = backfills.cancel(schedule, by=options.by or whoever_asks())
     shown = {"schedule": "/".join(options.schedule), "cancelled": number}

@@ -77,7 +77,7 @@ def _status(gate: Gate, options: Namespace) -> int:
 
 
 def _release(gate: Gate, options: Namespace) -> int:
-    from ticklock.bootstrap.gate import whoever_asks
+    from ticklock.bootstrap.at_database import whoever_asks
     from ticklock.ports import Person
 
     if not (options.reason or "").strip():
