@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from tests.store.backfilled import ask, old
 from tests.store.makers import declared, seconds
-from tests.store.test_backfill import ask, old
 from tests.store.world import World
 from ticklock.domain.errors import Refused
 from ticklock.domain.limits import Limits

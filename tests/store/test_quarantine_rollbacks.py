@@ -8,7 +8,7 @@ import pytest
 
 from tests.store.losses import first_answer, reconcile_all
 from tests.store.makers import declared
-from tests.store.test_quarantine import DECISIONS
+from tests.store.test_quarantine_gate import DECISIONS
 from tests.store.world import World, ending
 from ticklock.domain.errors import Unready
 from ticklock.store.migrate import migrate
