@@ -48,6 +48,7 @@ class Daemon:
     log: Path
     env: Mapping[str, str] | None = None
     account: Account | None = None
+    cwd: Path = Path("/")
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -80,7 +81,7 @@ class Daemon:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self.env,
-                cwd="/",
+                cwd=self.cwd,
                 start_new_session=True,
                 preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509  nothing else can set the parent-death signal
                 user=self.account.uid if self.account else None,
