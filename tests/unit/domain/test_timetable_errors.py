@@ -81,35 +81,31 @@ def error_of(expression: str, time_zone: str | None = None) -> TimetableError:
         pytest.param(
             "٣ * * * *", "minute: '٣' is not a number; minutes go from 0 to 59", id="digits of another script"
         ),
-    ],
-)
-@pytest.mark.field("schedule", "schedule: 6 fields", "schedule: names", check="validation")
-def test_a_bad_field_is_named_with_its_mend(expression: str, message: str) -> None:
-    assert str(error_of(expression)) == message
-
-
-@pytest.mark.parametrize(
-    ("expression", "message"),
-    [
         pytest.param(
             "?-5 * * * *",
             "minute: '?-5' mixes a star and a range; write * alone, */5 for a step, 1-5 for a range",
-            id="in a range, as a star would be",
+            id="a question mark in a range",
         ),
-        pytest.param("?/0 * * * *", "minute: step 0 in '?/0'; a step must be at least 1", id="step 0"),
+        pytest.param(
+            "?/0 * * * *", "minute: step 0 in '?/0'; a step must be at least 1", id="step 0 of a question mark"
+        ),
         pytest.param(
             "*/? * * * *",
             "minute: '?' in '*/?' is no step; a step is a whole number of at least 1, such as */5",
-            id="as a step",
+            id="a question mark as a step",
         ),
         pytest.param(
-            "0 0 1? * *", "day of month: '1?' is not a number; days of month go from 1 to 31", id="behind a number"
+            "0 0 1? * *",
+            "day of month: '1?' is not a number; days of month go from 1 to 31",
+            id="a question mark behind a number",
         ),
-        pytest.param("0 0 * * ?#2", f"day of week: '?#2' is not known; {WEEKDAYS}", id="a second weekday of no name"),
+        pytest.param(
+            "0 0 * * ?#2", f"day of week: '?#2' is not known; {WEEKDAYS}", id="a second weekday without a name"
+        ),
     ],
 )
-@pytest.mark.field("schedule: ?", check="validation")
-def test_a_question_mark_where_it_means_nothing_is_named_with_its_mend(expression: str, message: str) -> None:
+@pytest.mark.field("schedule", "schedule: 6 fields", "schedule: names", "schedule: ?", check="validation")
+def test_a_bad_field_is_named_with_its_mend(expression: str, message: str) -> None:
     assert str(error_of(expression)) == message
 
 
