@@ -42,8 +42,10 @@ _ASKED = {
     "Event": {"schedule", "timeZone", "exclude", "concurrencyPolicy", "startingDeadlineSeconds", "suspend", "catchUp"},
     "metric": {"schedule", "startingDeadlineSeconds", "catchUp"},
 }
-_NOT_KILLED = {"queueName", "priority", "launchPolicy", "schedule: macros"}
-"""Not of time, hence killed at every step by the crash matrix instead; and what ticks too seldom for a test."""
+_OF_LAUNCHES = {"queueName", "priority", "launchPolicy"}
+"""Not of time: the crash matrix kills at every step of a launch instead."""
+_SELDOM = {"schedule: macros"}
+"""They tick too seldom for a test that kills."""
 
 _SPELLED = {
     "6 fields": "a sixth in front",
@@ -161,7 +163,7 @@ def _asked(name: str, column: str) -> bool:
     if column in _ASKED:
         return name in _ASKED[column]
     if column == "SIGKILL":
-        return name not in _NOT_KILLED
+        return name not in _OF_LAUNCHES | _SELDOM
     return not (": " in name and column in _NOT_OF_SPELLINGS)
 
 
@@ -189,11 +191,12 @@ def _not_asked() -> str:
         f"* *{check}*: {why}. Asked of {', '.join(map(code, sorted(_ASKED[check])))}.\n"
         for check, why in NOT_ASKED.items()
     ]
+    of_launches, seldom = (", ".join(map(code, sorted(names))) for names in (_OF_LAUNCHES, _SELDOM))
     return (
         "\n## Not asked\n\n"
         + "".join(lines)
-        + "* *SIGKILL*, of `queueName`, `priority`, `launchPolicy`: the crash matrix (tests/chaos) kills at every step "
-        "of a launch, whatever its fields. Of macros: they tick too seldom.\n"
+        + f"* *SIGKILL*, of {of_launches}: the crash matrix (tests/chaos) kills at every step of a launch, whatever "
+        f"its fields. Of {seldom}: they tick too seldom.\n"
         + "* *example*, of the spellings of `schedule`: one page tells of all of them.\n"
     )
 
