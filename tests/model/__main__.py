@@ -10,7 +10,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.model import tables
@@ -85,8 +84,7 @@ def sheet(results: Sequence[Result], what: str) -> Sheet:
     off = "guards" in what
     name, command = ("Model without a guard", " --guards") if off else ("Model", "")
     text = "Each must break an invariant." if off else "None may break an invariant."
-    on = datetime.now(UTC).date().isoformat()
-    return Sheet(name, text, ("what", "figure"), rows, 1, Measured(on, f"python -m tests.model{command}"))
+    return Sheet(name, text, ("what", "figure"), rows, 1, Measured.today(f"python -m tests.model{command}"))
 
 
 def _print(table: tables.Table, options: argparse.Namespace) -> None:

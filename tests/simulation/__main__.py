@@ -7,7 +7,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.simulation.crew import Crew
@@ -102,8 +101,7 @@ def sheet(outcomes: Sequence[Outcome], took: float, command: str) -> Sheet:
     text = (
         "Whole replicas of the real code under a seeded scheduler and virtual time; a seed that fails can be replayed."
     )
-    on = datetime.now(UTC).date().isoformat()
-    return Sheet("Simulation", text, ("what", "figure"), rows, 1, Measured(on, command))
+    return Sheet("Simulation", text, ("what", "figure"), rows, 1, Measured.today(command))
 
 
 if __name__ == "__main__":

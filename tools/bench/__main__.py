@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tools.bench.bars import bars
@@ -125,7 +124,7 @@ def _measured(argv: Sequence[str]) -> Measured:
     places = [number for number, word in enumerate(argv) if word == "--docs"]
     told = [word for number, word in enumerate(argv) if number not in places and number - 1 not in places]
     command = shlex.join(["python", "-m", "tools.bench", *told]) if told else "make bench"
-    return Measured(datetime.now(UTC).date().isoformat(), command)
+    return Measured.today(command)
 
 
 def _write(docs: Path | None, figures: Figures) -> None:

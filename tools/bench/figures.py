@@ -4,6 +4,7 @@ Promise: the figures of one file come from one machine; those of another are dro
 """
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,6 +22,11 @@ class Measured:
     on: str
     """Date, ISO 8601."""
     command: str
+
+    @classmethod
+    def today(cls, command: str) -> "Measured":
+        """Return that this command has measured it now; the date is that of UTC."""
+        return cls(datetime.now(UTC).date().isoformat(), command)
 
 
 @dataclass(frozen=True, slots=True)

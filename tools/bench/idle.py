@@ -8,7 +8,6 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tools.bench.figures import Measured, Sheet
@@ -57,7 +56,7 @@ def sheet(before: Usage, after: Usage, seconds: float, command: str) -> Sheet:
         for name, memory in after.memory.items()
     )
     titles = ("program", "memory, MiB", "beside it", "processor, %", "beside it")
-    measured = Measured(datetime.now(UTC).date().isoformat(), command)
+    measured = Measured.today(command)
     return Sheet("An idle replica", _TEXT, titles, rows, 1, measured)
 
 

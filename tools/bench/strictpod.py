@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ def sheet(lags: Lags, command: str) -> Sheet:
             figures = (f"{1000 * values[math.ceil(share * len(values)) - 1]:.0f}" for share in _SHARES)
             rows.append((policy, words, str(len(values)), *figures))
     titles = ("launchPolicy", "from the tick to its pod", "pods", *(f"{share}, ms" for share in shares))
-    measured = Measured(datetime.now(UTC).date().isoformat(), command)
+    measured = Measured.today(command)
     return Sheet("The cost of StrictPod", _TEXT, titles, tuple(rows), 2, measured)
 
 

@@ -7,7 +7,6 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tools.bench.figures import Measured, Sheet
@@ -48,7 +47,7 @@ def main() -> int:
 def sheet(images: Mapping[str, Built]) -> Sheet:
     """Return the sizes as a sheet."""
     rows = tuple((name, f"{one.size / _MEGABYTE:.1f}", str(one.components)) for name, one in images.items())
-    measured = Measured(datetime.now(UTC).date().isoformat(), f"python -m tools.image {' '.join(images)}")
+    measured = Measured.today(f"python -m tools.image {' '.join(images)}")
     return Sheet("Images", _TEXT, ("image", "MB", "components"), rows, 1, measured)
 
 

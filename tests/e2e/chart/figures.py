@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 from tests.chart.test_alerts import CASES
 from tools.bench.figures import Measured, Sheet
@@ -65,7 +64,7 @@ class Figures:
     def publish(self) -> None:
         """Put them into the page of figures."""
         rows = tuple((what, f"{seconds:.1f}") for what, seconds in self._rows.items())
-        measured = Measured(f"{datetime.now(UTC):%Y-%m-%d}", f"{ASKED_BY}=1 {COMMAND}")
+        measured = Measured.today(f"{ASKED_BY}=1 {COMMAND}")
         put(Sheet("The chart on two real nodes", _TEXT, ("what", "seconds"), rows, 1, measured), DOCS)
         cases = Counter(case.alert for case in CASES)
         alerts = tuple((name, self._alerts.get(name, "-"), str(number)) for name, number in cases.items())
