@@ -1,4 +1,4 @@
-"""`python -m tools.beside COMMAND + COMMAND`: run commands side by side where each mostly waits.
+"""`python -m tools.beside COMMAND + COMMAND`: run commands side by side.
 
 The output of the first is shown as it comes, that of each other whole when all have ended. Fails if any of them does;
 none is cut short because another failed. Ctrl-C and SIGTERM end all of them.
