@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
     from tests.support.place import Place, Planted
     from tests.support.stack import Stack
+    from ticklock.domain.model import Declared
 
 KEEP = 1000
 FEW = 2
 WINDOW = range(6, 45)
 """Seconds from now: it opens before the first is killed, and closes after the other is."""
+WATCHED = 62
+"""Seconds at least: a full minute lies in them, whenever they begin."""
 
 CASES: dict[str, dict[str, Any]] = {
     "minutes": {"schedule": "* * * * *"},
@@ -75,21 +78,30 @@ def pass_by(moment: float) -> None:
     eventually(lambda: time.time() > moment, what="the moment has passed", seconds=90)
 
 
-def wanted(planted: Planted, until: float) -> list[int]:
-    """The ticks up to then, by the timetable: its tests compare it with an enumeration second by second."""
+def read(planted: Planted) -> Declared:
     item = declared(planted.object())
     assert item is not None
+    return item
+
+
+def horizon(planted: Planted, until: float) -> datetime:
+    """The last moment whose tick is due by then: launches come as much later as the jitter says."""
+    return datetime.fromtimestamp(until, UTC) - declared_delay(read(planted))
+
+
+def wanted(planted: Planted, until: float) -> list[int]:
+    """The ticks up to its horizon, by the timetable: its tests compare it with an enumeration second by second."""
+    item = read(planted)
     assert item.rule is not None
     if item.rule.suspend:
         return []
-    last = datetime.fromtimestamp(until, UTC) - declared_delay(item)
-    return [
-        int(tick.timestamp()) for tick in declared_timetable(item, item.rule).ticks(after=planted.created, until=last)
-    ]
+    ticks = declared_timetable(item, item.rule).ticks(after=planted.created, until=horizon(planted, until))
+    return [int(tick.timestamp()) for tick in ticks]
 
 
 def launched(planted: Planted, until: float) -> list[int]:
-    return sorted(job.tick for job in planted.launched() if job.tick is not None and job.tick <= until)
+    last = horizon(planted, until).timestamp()
+    return sorted(job.tick for job in planted.launched() if job.tick is not None and job.tick <= last)
 
 
 @pytest.mark.timeout(300)
@@ -104,7 +116,7 @@ def test_each_tick_is_launched_once_though_both_replicas_are_killed(stack: Stack
     bad = plant_one(place, "bad", {"everySeconds": 2, "failedJobsHistoryLimit": FEW}, simulate="fail")
     planted["window"].wait_launched()
     *_, last = killed_and_back(stack)
-    until = max(last + DEAD_SECONDS + 2, planted["window"].created.timestamp() + WINDOW.stop)
+    until = max(last + DEAD_SECONDS + 2, planted["window"].created.timestamp() + WATCHED)
     pass_by(until)
     due = {name: wanted(one, until) for name, one in planted.items()}
     eventually(
@@ -123,9 +135,7 @@ def test_each_tick_is_launched_once_though_both_replicas_are_killed(stack: Stack
 
 def in_time(planted: Planted) -> None:
     """Fail on a launch before its time, and on one later than a dead replica's claim explains."""
-    item = declared(planted.object())
-    assert item is not None
-    delay = declared_delay(item).total_seconds()
+    delay = declared_delay(read(planted)).total_seconds()
     lags = {job.tick: (job.let_go_at or 0) - job.tick - delay for job in planted.launched() if job.tick is not None}
     assert not {tick: lag for tick, lag in lags.items() if not -EARLY_SECONDS <= lag <= DEAD_SECONDS}, planted.name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,7 +79,7 @@ def test_a_trigger_that_may_not_wait_is_refused_in_an_event_that_names_the_setti
     busy[0].wait_launched()
     asked = place.plant("asked", RARELY)
     asked.wait_status(lambda now: "observedGeneration" in now, what="it is known")
-    attempts = iter(range(100))
+    attempts = count()
 
     def refused() -> bool:
         asked.trigger(f"try-{next(attempts)}")
