@@ -75,12 +75,6 @@ def test_probes_ask_what_the_product_answers(chart: Chart) -> None:
     ]
 
 
-def test_replicas_are_spread_but_not_at_any_price(chart: Chart) -> None:
-    constraints = chart.render(EXTERNAL).replica()["topologySpreadConstraints"]
-    assert [one["topologyKey"] for one in constraints] == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
-    assert {one["whenUnsatisfiable"] for one in constraints} == {"ScheduleAnyway"}
-
-
 def test_a_pod_that_is_unfit_would_be_noticed() -> None:
     spec = {
         "hostNetwork": True,

@@ -38,6 +38,14 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
+{{/* A selector of the pods of one rollout: in another, the old ones would count. */}}
+{{- define "ticklock.ofOneRollout" -}}
+matchLabelKeys: [pod-template-hash]
+labelSelector:
+  matchLabels:
+    {{- include "ticklock.selectorLabels" . | nindent 4 }}
+{{- end -}}
+
 {{- define "ticklock.labels" -}}
 {{ include "ticklock.selectorLabels" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
