@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.chart.test_alerts import CASES
+from tests.chart.alerts import CASES
 from tools.bench.figures import Measured, Sheet
 from tools.bench.publishing import DOCS, put
 

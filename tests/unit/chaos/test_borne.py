@@ -2,323 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from tests.chaos.findings import Rule, Severity
-from tests.chaos.history import Action, Change, ClientOp, Phase, Spec, Target
+from tests.chaos.history import Action, Target
 from tests.chaos.judge import judge
-from tests.unit.chaos.stories import CREATED, END, START, TENTHS, Edit, Story, sound
-
-FORBID = replace(TENTHS, concurrency="Forbid")
-REPLACE = replace(TENTHS, concurrency="Replace")
-SUSPENDED = replace(TENTHS, suspend=True)
-HASTY = replace(TENTHS, starting_deadline=8)
-TWENTIETHS = Spec(schedule="*/20 * * * * *")
-
-
-def _second_pod(story: Story, **changes: object) -> Story:
-    """The first pod of the Job of tick 100 ends as is said; a second one ends well."""
-    first = replace(story.of(100), **changes)  # type: ignore[arg-type]  # one of its fields, as the table says
-    story.entries.extend(story.pod(first, "pod-first", START + 100.1, START + 101.1))
-    story.change(100, start=START + 103.0, end=START + 104.0, decided=START + 104.2)
-    return story
-
-
-def _database_away(story: Story) -> None:
-    """For half a minute nothing is launched; of what was due then only the latest tick still runs."""
-    story.fault(95, 125, "database-killed", Target.DATABASE)
-    for seconds in (100, 110):
-        story.verdict(seconds, "Missed", "Outage", after=126.0 - seconds)
-    story.tick(120, lag=8.0)
-
-
-def _suspended(story: Story) -> Story:
-    """Suspended shortly before tick 100, resumed shortly after tick 150."""
-    story.asked(Action.SUSPEND, START + 99.5, spec=SUSPENDED, generation=2)
-    story.seen(START + 99.6, 2, 1, spec=SUSPENDED)
-    story.seen(START + 100.4, 2, 2, spec=SUSPENDED)
-    story.asked(Action.RESUME, START + 154.0, spec=TENTHS, generation=3)
-    story.seen(START + 154.4, 3, 3)
-    story.without(110, 120, 130, 140, 150)
-    return story
-
-
-def _edited(story: Story) -> None:
-    """From tick 100 on only every other tick is left."""
-    story.asked(Action.EDIT, START + 95.0, spec=TWENTIETHS, generation=2)
-    story.seen(START + 95.5, 2, 2, spec=TWENTIETHS)
-    for seconds in range(110, 301, 20):
-        story.without(seconds)
-    story.verdict(110, "Skipped", "SpecChanged", after=-14.6)
-
-
-def _deleted(story: Story) -> None:
-    story.asked(Action.DELETE, START + 102.0)
-    story.seen(START + 102.1, change=Change.DELETED)
-    story.deleted_at = START + 102.6
-    story.without(*range(110, 301, 10))
-    story.verdict(110, "Stopped", "ScheduleDeleted", after=-7.4)
-
-
-def _blocked(story: Story) -> None:
-    """The run of tick 100 lasts for 25 seconds: two ticks wait, and only the later one runs."""
-    story.retell(FORBID)
-    story.tick(100, lasts=25.0)
-    story.verdict(110, "Skipped", "ConcurrencyForbidden", after=10.2)
-    story.tick(120, lag=6.0)
-
-
-def _replaced(story: Story) -> None:
-    story.retell(REPLACE)
-    story.tick(100, lasts=11.0, state="Stopped", reason="Replaced", exit_code=None, killed=True, finished=None)
-    story.tick(110, lag=1.6)
-
-
-def _replaced_as_it_ended(story: Story) -> None:
-    """The program ends, and its Job completes while it is already being deleted for the next run."""
-    story.retell(REPLACE)
-    story.tick(100, lasts=10.0, state="Stopped", reason="Replaced", finished=None)
-    run = story.of(100)
-    story.entries.append(story.job(run, START + 110.15, deleting=True))
-    story.entries.append(story.job(run, START + 110.2, deleting=True, finished="Complete"))
-    story.tick(110, lag=1.6)
-
-
-def _replaced_and_back(story: Story) -> None:
-    """etcd is set back to before a Job was deleted for the next run: it stands there again, runs on and completes."""
-    story.retell(REPLACE)
-    story.tick(100, lasts=10.0, state="Stopped", reason="Replaced", finished=None)
-    run = story.of(100)
-    story.entries.append(story.job(run, START + 110.15, deleting=True))
-    story.tick(110, lag=1.6)
-    story.fault(112, 114, "etcd-restored", Target.ETCD, lost_objects=True)
-    story.entries.append(story.job(run, START + 114.0))
-    story.entries.append(story.job(run, START + 115.0, finished="Complete"))
-
-
-def _replaced_by_a_trigger(story: Story) -> None:
-    """A trigger waits for the run before, the tick due after it is launched first, and gives way to it."""
-    story.retell(REPLACE)
-    story.asked(Action.TRIGGER, START + 99.5, trigger="one")
-    story.seen(START + 101.0, trigger="one", last_trigger="one")
-    story.tick(100, lasts=4.0, state="Stopped", reason="Replaced", exit_code=None, killed=True, finished=None)
-    story.ran("trigger:one", START + 99.5, lag=6.0)
-
-
-def _pod_and_back(story: Story) -> None:
-    """A pod is killed when its Job is paused; etcd is set back to before that, and it ends well after all."""
-    story.tick(100, exit_code=None, killed=True)
-    run = story.of(100)
-    story.fault(103, 105, "etcd-restored", Target.ETCD, lost_objects=True)
-    *_, end = story.pod(replace(run, exit_code=0, killed=False), f"pod-{run.job}", START + 100.1, START + 106.0)
-    story.entries.append(end)
-
-
-def _deleted_by_an_old_clock(story: Story) -> None:
-    """A Job is deleted while the database's clock is an hour behind: its end is recorded as of an hour ago."""
-    story.fault(100.5, 108, "database-clock-behind", Target.CLOCK)
-    story.asked(Action.DELETE_JOB, START + 101.0, name="s-job-100", object_uid=story.of(100).job)
-    story.change(100, state="Stopped", reason="JobDeleted", finished=None, exit_code=None, killed=True)
-    story.of(100).decided = START + 101.5 - 3600
-
-
-def _held_for_an_instant(story: Story) -> None:
-    """The last Job ended an instant before the dump: its end is not recorded yet, and its finalizer still on it."""
-    told = story.ran(f"tick:{START + 320}", START + 320, lasts=9.6)
-    told.state, told.reason, told.attempt = "Running", "Launched", "launched"
-    story.entries.append(story.job(told, END - 0.05, finished="Complete"))
-    story.standing.append(story.job(told, END, Change.LISTED, finished="Complete"))
-
-
-def _hasty(story: Story) -> None:
-    story.retell(HASTY)
-    story.fault(95, 120, "database-killed", Target.DATABASE)
-    for seconds in (100, 110):
-        story.verdict(seconds, "Missed", "DeadlineExceeded", after=125.0 - seconds)
-    story.tick(120, lag=5.0)
-
-
-def _hasty_and_blocked(story: Story) -> None:
-    story.retell(replace(HASTY, concurrency="Forbid"))
-    story.tick(100, lasts=24.0)
-    story.verdict(110, "Missed", "DeadlineExceeded", after=9.0)
-    story.tick(120, lag=4.5)
-
-
-def _job_deleted(story: Story) -> None:
-    story.asked(Action.DELETE_JOB, START + 100.5, name="s-job", object_uid=story.of(100).job, schedule_uid=None)
-    story.change(100, state="Stopped", reason="JobDeleted", exit_code=None, killed=True, finished=None)
-
-
-def _vanished(story: Story) -> None:
-    job = story.of(100).job
-    story.asked(Action.STRIP_FINALIZER, START + 100.4, name="s-job", object_uid=job, schedule_uid=None)
-    story.change(100, state="Unknown", reason="JobVanished", exit_code=None, killed=True, finished=None)
-
-
-def _commits_lost(story: Story) -> None:
-    story.fault(95, 110, "failover", Target.DATABASE, lost_commits=True)
-    story.verdict(90, "Unknown", "LedgerLost", after=25.0)
-    story.tick(100, lag=14.0)
-    story.tick(110, lag=4.0)
-
-
-def _lost_after_it_ran(story: Story) -> None:
-    story.fault(101, 105, "failover", Target.DATABASE, lost_commits=True)
-    story.change(100, state="Unknown", reason="LedgerLost", decided=START + 115.0, ledger_job="")
-
-
-def _a_range_is_missed(story: Story) -> None:
-    story.fault(95, 200, "database-killed", Target.DATABASE)
-    story.without(*range(100, 180, 10))
-    message = "all ticks from 2023-11-14T22:15:00Z to 2023-11-14T22:16:20Z fell into an outage"
-    story.verdict(180, "Missed", "Outage", after=25.0, message=message)
-    story.tick(190, lag=12.0)
-
-
-def _triggers(story: Story) -> None:
-    story.asked(Action.TRIGGER, START + 52.0, trigger="one")
-    story.seen(START + 52.5, trigger="one", last_trigger="one")
-    story.ran("trigger:one", START + 52.2)
-
-
-def _overwritten_trigger(story: Story) -> None:
-    """Nobody leads; the second value takes the place of the first before anybody looks."""
-    story.fault(45, 55, "kill", Target.REPLICA, replica="a")
-    story.asked(Action.TRIGGER, START + 48.0, trigger="one")
-    story.asked(Action.TRIGGER, START + 50.0, trigger="two")
-    story.seen(START + 58.0, trigger="two", last_trigger="two")
-    story.ran("trigger:two", START + 57.9)
-
-
-def _unanswered_trigger(story: Story) -> None:
-    story.asked(Action.TRIGGER, START + 52.0, trigger="one", answer=Phase.INFO)
-    story.asked(Action.TRIGGER, START + 82.0, trigger="two", answer=Phase.INFO)
-    story.ran("trigger:two", START + 82.2)
-
-
-def _unanswered_edit(story: Story) -> None:
-    """Nobody knows whether tick 100 was to be; it was not, and the edit had been made."""
-    story.asked(Action.EDIT, START + 98.0, answer=Phase.INFO, took=10.0, spec=TWENTIETHS)
-    story.seen(START + 108.4, 2, 2, spec=TWENTIETHS)
-    for seconds in range(110, 301, 20):
-        story.without(seconds)
-
-
-def _unanswered_suspension(story: Story) -> None:
-    """An operation without an answer that never came to be."""
-    story.asked(Action.SUSPEND, START + 99.0, answer=Phase.INFO, took=3.0, spec=SUSPENDED)
-    story.without(100)
-
-
-def _refused(story: Story) -> None:
-    story.asked(Action.SUSPEND, START + 99.0, answer=Phase.FAIL, spec=SUSPENDED)
-    story.asked(Action.DELETE, START + 120.0, answer=Phase.FAIL)
-
-
-def _taken_in_late(story: Story) -> None:
-    """Nobody led for more than a minute after the creation: the first tick lies after that."""
-    story.fault(-20, 80, "all-killed", Target.REPLICA, replicas=["a", "b"])
-    story.drop = lambda entry: entry.KIND == "schedule" and entry.at < START + 82
-    story.seen(START + 84.0)
-    story.without(*range(0, 90, 10))
-
-
-def _ticks_on(story: Story) -> None:
-    """Later ticks are staged, at work and planned when the dump is made."""
-    story.tick(310, lasts=40.0, state="Running", reason="Launched", attempt="launched", end=None, finished=None)
-    story.change(310, end=None)
-    for seconds, state in ((320, "bound"), (330, "planned")):
-        run = story.verdict(seconds, "Pending", "Bound")
-        run.attempt = state
-        staged = replace(run, job=f"job-{run.key}")
-        story.standing.append(story.job(staged, END - 1, suspended=True, started=False))
-
-
-def _set_back(story: Story) -> None:
-    story.fault(150, 160, "etcd-set-back", Target.ETCD)
-    story.seen(START + 149.0, last_schedule_time=START + 140, ledger_seq=14)
-    story.seen(START + 162.0, last_schedule_time=START + 120, ledger_seq=12, resource_version=1)
-
-
-def _a_generation_was_set_back(story: Story) -> None:
-    """What was observed of a later generation is written to the older object, before anybody knows of the restore."""
-    story.fault(150, 160, "etcd-set-back", Target.ETCD)
-    story.seen(START + 162.0, 1, 2, last_schedule_time=START + 140, ledger_seq=14, resource_version=1)
-    story.asked(Action.EDIT, START + 165.0, spec=story.spec, generation=2)
-    story.seen(START + 165.1, 2, 2, last_schedule_time=START + 140, ledger_seq=14, resource_version=2)
-
-
-def _let_go_by_hand(story: Story) -> None:
-    story.asked(Action.LET_JOB_GO, START + 98.0, name="s-job", object_uid=story.of(100).job, schedule_uid=None)
-    story.change(100, let_go=START + 98.1, start=START + 98.3)
-
-
-def _let_go_into_another(story: Story) -> None:
-    """Somebody lets a Job go ahead of its tick, while the run before it is still at work."""
-    story.retell(FORBID)
-    story.change(100, end=START + 109.0, decided=START + 109.2)
-    story.asked(Action.LET_JOB_GO, START + 108.0, name="s-job", object_uid=story.of(110).job, schedule_uid=None)
-    story.change(110, let_go=START + 108.1, start=START + 108.3)
-
-
-def _suspended_by_hand(story: Story) -> None:
-    """Somebody suspends a Job at work for a while: its pod goes, another comes, and the next tick waits for its end."""
-    story.retell(FORBID)
-    uid = story.of(100).job
-    story.asked(Action.SUSPEND_JOB, START + 101.0, name="s-job", object_uid=uid, schedule_uid=None)
-    story.asked(Action.LET_JOB_GO, START + 106.0, name="s-job", object_uid=uid, schedule_uid=None)
-    _second_pod(story, killed=True, exit_code=None)
-    story.change(100, start=START + 106.3, end=START + 114.0, decided=START + 114.2)
-    story.tick(110, lag=5.0)
-
-
-def _let_go_though_edited_away(story: Story) -> None:
-    _edited(story)
-    story.tick(110, lag=-12.0)
-    story.asked(Action.LET_JOB_GO, START + 97.0, name="s-job", object_uid=story.of(110).job, schedule_uid=None)
-
-
-def _rejected(story: Story) -> None:
-    story.fault(90, 102, "quota", Target.API_SERVER, excuses=["JobRejected"])
-    story.verdict(100, "Failed", "JobRejected")
-
-
-def _unknown_creation(story: Story) -> None:
-    story.entries = [entry for entry in story.entries if not isinstance(entry, ClientOp)]
-    story.asked(Action.CREATE, CREATED + 0.3, answer=Phase.INFO, schedule_uid=None, spec=TENTHS)
-
-
-def _meaningless(story: Story) -> None:
-    nonsense = Spec(schedule="every now and then")
-    story.asked(Action.EDIT, START + 95.0, spec=nonsense, generation=2)
-    story.seen(START + 95.5, 2, 2, spec=nonsense)
-    story.without(*range(100, 301, 10))
-    story.verdict(100, "Skipped", "SpecChanged", after=-4.6)
-    story.asked(Action.EDIT, START + 205.0, spec=TENTHS, generation=3)
-    story.seen(START + 205.5, 3, 3)
-    for seconds in range(210, 301, 10):
-        story.tick(seconds)
-
-
-def _hangs(story: Story) -> None:
-    story.retell(FORBID)
-    story.tick(280, lasts=40.0, state="Running", reason="Launched", attempt="launched", finished=None, end=None)
-    story.pods.append({"metadata": {"uid": f"pod-{story.of(280).job}", "name": "p", "namespace": "n"}, "status": {}})
-    story.verdict(290, "Skipped", "ConcurrencyForbidden", after=10.5)
-    story.verdict(300, "Pending", "WaitingForRun").attempt = "planned"
-
+from tests.unit.chaos import borne
+from tests.unit.chaos.stories import START, Edit, Story, sound
 
 BORNE = [
-    pytest.param(_unknown_creation, "schedule", id="a creation without an answer, seen by a watch"),
-    pytest.param(_meaningless, "schedule", id="an edit that means nothing: the schedule stands still"),
-    pytest.param(_hangs, None, id="a run that hangs under Forbid, and all that waits for it"),
+    pytest.param(borne.unknown_creation, "schedule", id="a creation without an answer, seen by a watch"),
+    pytest.param(borne.meaningless, "schedule", id="an edit that means nothing: the schedule stands still"),
+    pytest.param(borne.hangs, None, id="a run that hangs under Forbid, and all that waits for it"),
     pytest.param(lambda _: None, None, id="nothing happened"),
-    pytest.param(_triggers, "client", id="a trigger runs"),
-    pytest.param(_unanswered_trigger, "client", id="of two triggers without an answer one runs"),
-    pytest.param(_overwritten_trigger, None, id="a trigger is overwritten before anybody looks"),
+    pytest.param(borne.triggers, "client", id="a trigger runs"),
+    pytest.param(borne.unanswered_trigger, "client", id="of two triggers without an answer one runs"),
+    pytest.param(borne.overwritten_trigger, None, id="a trigger is overwritten before anybody looks"),
     pytest.param(
         lambda s: (s.fault(95, 105), s.tick(100, lag=30.0)), "fault", id="a start is late as its fault explains"
     ),
@@ -336,62 +35,68 @@ BORNE = [
         "fault",
         id="a start waits for one of two dead replicas",
     ),
-    pytest.param(_database_away, "fault", id="of an outage only the latest tick runs"),
-    pytest.param(_a_range_is_missed, "fault", id="a long outage is told as a range"),
-    pytest.param(_hasty, "fault", id="deadlines pass in an outage"),
-    pytest.param(_hasty_and_blocked, None, id="a deadline passes while a run is waited for"),
-    pytest.param(_blocked, None, id="under Forbid the latest tick waits, and those before are skipped"),
-    pytest.param(_replaced, None, id="under Replace a run is stopped, and the next one waits for its end"),
-    pytest.param(_replaced_as_it_ended, None, id="under Replace a run is stopped in the moment in which it completes"),
-    pytest.param(_replaced_and_back, None, id="under Replace a run is stopped, and etcd brings its Job back"),
-    pytest.param(_replaced_by_a_trigger, None, id="under Replace a tick gives way to a trigger that had waited"),
-    pytest.param(_pod_and_back, None, id="a pod is killed, and ends well after etcd was set back"),
-    pytest.param(_deleted_by_an_old_clock, "client", id="a Job is deleted while the database's clock is behind"),
-    pytest.param(_held_for_an_instant, None, id="a Job ended an instant before the dump"),
-    pytest.param(_suspended, "schedule", id="a suspension, and a tick on its edge that ran"),
+    pytest.param(borne.database_away, "fault", id="of an outage only the latest tick runs"),
+    pytest.param(borne.a_range_is_missed, "fault", id="a long outage is told as a range"),
+    pytest.param(borne.hasty, "fault", id="deadlines pass in an outage"),
+    pytest.param(borne.hasty_and_blocked, None, id="a deadline passes while a run is waited for"),
+    pytest.param(borne.blocked, None, id="under Forbid the latest tick waits, and those before are skipped"),
+    pytest.param(borne.replaced, None, id="under Replace a run is stopped, and the next one waits for its end"),
     pytest.param(
-        lambda s: (_suspended(s), s.verdict(100, "Skipped", "ScheduleSuspended")),
+        borne.replaced_as_it_ended, None, id="under Replace a run is stopped in the moment in which it completes"
+    ),
+    pytest.param(borne.replaced_and_back, None, id="under Replace a run is stopped, and etcd brings its Job back"),
+    pytest.param(borne.replaced_by_a_trigger, None, id="under Replace a tick gives way to a trigger that had waited"),
+    pytest.param(borne.pod_and_back, None, id="a pod is killed, and ends well after etcd was set back"),
+    pytest.param(borne.deleted_by_an_old_clock, "client", id="a Job is deleted while the database's clock is behind"),
+    pytest.param(borne.held_for_an_instant, None, id="a Job ended an instant before the dump"),
+    pytest.param(borne.suspended, "schedule", id="a suspension, and a tick on its edge that ran"),
+    pytest.param(
+        lambda s: (borne.suspended(s), s.verdict(100, "Skipped", "ScheduleSuspended")),
         "schedule",
         id="a suspension, and a tick on its edge that did not run",
     ),
     pytest.param(
-        lambda s: (_suspended(s), s.verdict(110, "Skipped", "ScheduleSuspended", after=-9.7)),
+        lambda s: (borne.suspended(s), s.verdict(110, "Skipped", "ScheduleSuspended", after=-9.7)),
         "schedule",
         id="a tick that was planned when the suspension came",
     ),
-    pytest.param(_edited, "schedule", id="an edit takes ticks away"),
-    pytest.param(_deleted, "client", id="a schedule is deleted"),
-    pytest.param(_job_deleted, "client", id="somebody deletes a Job at work"),
-    pytest.param(_vanished, "client", id="a Job without its finalizer vanishes"),
-    pytest.param(_commits_lost, "fault", id="the database loses commits"),
-    pytest.param(_lost_after_it_ran, "fault", id="commits are lost, and with them which Job a run was"),
-    pytest.param(_unanswered_edit, "schedule", id="an edit without an answer was made"),
-    pytest.param(_unanswered_suspension, "client", id="while a suspension has no answer a tick may be missing"),
-    pytest.param(_refused, None, id="operations that were refused change nothing"),
-    pytest.param(_taken_in_late, None, id="an object that nobody looked at for a minute"),
-    pytest.param(_ticks_on, None, id="what is due after the horizon is on its way"),
-    pytest.param(_set_back, "fault", id="a cluster that was set back forgets what its statuses said"),
-    pytest.param(_rejected, "fault", id="Jobs are rejected, as the harness had arranged"),
+    pytest.param(borne.edited, "schedule", id="an edit takes ticks away"),
+    pytest.param(borne.deleted, "client", id="a schedule is deleted"),
+    pytest.param(borne.job_deleted, "client", id="somebody deletes a Job at work"),
+    pytest.param(borne.vanished, "client", id="a Job without its finalizer vanishes"),
+    pytest.param(borne.commits_lost, "fault", id="the database loses commits"),
+    pytest.param(borne.lost_after_it_ran, "fault", id="commits are lost, and with them which Job a run was"),
+    pytest.param(borne.unanswered_edit, "schedule", id="an edit without an answer was made"),
+    pytest.param(borne.unanswered_suspension, "client", id="while a suspension has no answer a tick may be missing"),
+    pytest.param(borne.refused, None, id="operations that were refused change nothing"),
+    pytest.param(borne.taken_in_late, None, id="an object that nobody looked at for a minute"),
+    pytest.param(borne.ticks_on, None, id="what is due after the horizon is on its way"),
+    pytest.param(borne.set_back, "fault", id="a cluster that was set back forgets what its statuses said"),
+    pytest.param(borne.rejected, "fault", id="Jobs are rejected, as the harness had arranged"),
 ]
 NOTED = [
-    pytest.param(_suspended_by_hand, "client", "suspend_job", id="somebody suspends a Job at work for a while"),
+    pytest.param(borne.suspended_by_hand, "client", "suspend_job", id="somebody suspends a Job at work for a while"),
     pytest.param(
-        _let_go_though_edited_away,
+        borne.let_go_though_edited_away,
         "client",
         "somebody had let its Job go",
         id="somebody lets a Job go whose tick an edit has taken away",
     ),
-    pytest.param(_let_go_by_hand, "client", "somebody had let its Job go", id="somebody lets a staged Job go early"),
-    pytest.param(_a_generation_was_set_back, "fault", "observed generation 2 of 1", id="a generation was set back"),
     pytest.param(
-        lambda s: (_second_pod(s), s.fault(95, 105, "two-managers", Target.CONTROLLER_MANAGER)),
+        borne.let_go_by_hand, "client", "somebody had let its Job go", id="somebody lets a staged Job go early"
+    ),
+    pytest.param(
+        borne.a_generation_was_set_back, "fault", "observed generation 2 of 1", id="a generation was set back"
+    ),
+    pytest.param(
+        lambda s: (borne.second_pod(s), s.fault(95, 105, "two-managers", Target.CONTROLLER_MANAGER)),
         "fault",
         "a fault below the Job",
         id="two controller managers make two pods",
     ),
     pytest.param(
         lambda s: (
-            _second_pod(s, killed=True, exit_code=None),
+            borne.second_pod(s, killed=True, exit_code=None),
             s.asked(Action.DELETE_POD, START + 101.0, name="pod-first", schedule_uid=None),
         ),
         "client",
@@ -399,7 +104,7 @@ NOTED = [
         id="a pod was deleted, and Kubernetes makes another",
     ),
     pytest.param(
-        lambda s: _second_pod(s, exit_code=3),
+        lambda s: borne.second_pod(s, exit_code=3),
         None,
         "failed with exit code 3",
         id="a pod fails, and Kubernetes tries again",
@@ -436,7 +141,7 @@ def test_where_the_promise_ends_there_is_a_note(edit: Edit, cause: str | None, p
 
 def test_a_job_that_somebody_lets_go_may_overlap_the_run_before_it() -> None:
     story = sound()
-    _let_go_into_another(story)
+    borne.let_go_into_another(story)
     findings = judge(story.history()).findings
     assert {(one.rule, one.severity) for one in findings} == {(Rule.R3, Severity.NOTE), (Rule.R5, Severity.NOTE)}
     _needs_its_cause(story, "client")
