@@ -8,7 +8,7 @@ import pytest
 from tests.engine.quiet import QuietMeter
 from ticklock.domain.errors import Transient
 from ticklock.engine.service import Heart
-from ticklock.ports import Ledger, Pulse
+from ticklock.ports import LeaseMark, Ledger, Pulse
 
 PULSE = Pulse(
     db_now=None,  # type: ignore[arg-type]  # nobody reads it here
@@ -30,7 +30,8 @@ class Beats:
         self.said: list[bool] = []
         self.away = False
 
-    async def pulse(self, *, leading: bool) -> Pulse:
+    async def pulse(self, *, leading: bool, lease: LeaseMark | None = None) -> Pulse:
+        del lease
         if self.away:
             raise Transient("away")
         self.said.append(leading)

@@ -22,6 +22,7 @@ from ticklock.engine.leadership import LeaderSettings, Leadership
 from ticklock.engine.lookup import Lookup
 from ticklock.engine.loops import Stop
 from ticklock.engine.planner import Planner
+from ticklock.engine.sentinel import FirstLook
 from ticklock.engine.service import Heart, Replica, Work
 from ticklock.engine.stager import Stager
 from ticklock.kube.events import KubeEvents
@@ -130,6 +131,7 @@ def wire(parts: Parts) -> Replica:
     elector = _elector(parts, lease)
     leadership.trusted, leadership.take_fall = lambda: elector.leading, lease.take_fall
     heart.leading, heart.on_gap = leadership.is_current, leadership.look_again
+    heart.lease = lambda: lease.mark if elector.leading else None
     gatekeeper = Gatekeeper(
         ledger=parts.ledger,
         pods=pods,
@@ -183,6 +185,7 @@ def wire(parts: Parts) -> Replica:
         gatekeeper=gatekeeper,
         leadership=leadership,
         elect=_election(elector),
+        first_look=FirstLook(ledger, lease.find),
         monotonic=clock,
         chance=parts.chance.random,
     )

@@ -174,14 +174,6 @@ async def test_a_job_that_contradicts_itself_is_not_believed(both: World) -> Non
     assert not await both.ledger.rebuild_launched(view)
 
 
-async def test_the_resource_version_of_the_cluster_must_not_fall(both: World) -> None:
-    assert await both.ledger.note_resource_version(both.epoch, 100)
-    assert not await both.ledger.note_resource_version(both.epoch, 99)
-    assert (await both.ledger.pulse(leading=True)).quarantined == "the API server was set back"
-    assert await lift(both, [], []) == []
-    assert await both.ledger.note_resource_version(both.epoch, 99)
-
-
 # ------------------------------------------------------------------------------------ what the quarantine is careful of
 
 
@@ -235,29 +227,6 @@ async def test_a_rebuilt_run_is_suspect_where_the_witness_covers_it(both: World,
     await both.lose_incarnation()
     await lift(both, [started(job(both.cluster, item, tick))], [replace(item, witness=tick if covered else None)])
     assert (await both.attempt(key_of(both.cluster, item, tick))).suspect is covered
-
-
-async def test_where_the_cluster_was_set_back_a_bound_suspended_job_is_taken_away(both: World) -> None:
-    item = declared(expression="@every 9s")
-    await both.store(item)
-    await both.plan()
-    (order,) = await both.stage()
-    await both.make_due()
-    (bound,) = (await both.bind()).bound
-    view = job(both.cluster, item, order.scheduled_time, uid=bound.job_uid)
-    await both.ledger.note_resource_version(both.epoch, 900)
-    assert await both.ledger.note_resource_version(both.epoch, 800) is False
-    assert await lift(both, [view], [item]) == [bound.job_uid]
-    assert (await both.attempt(bound.key)).state == "Unknown", "it may have been launched before the restore"
-
-
-async def test_another_set_back_while_the_cluster_is_listed_is_another_life(both: World) -> None:
-    await both.ledger.note_resource_version(both.epoch, 900)
-    await both.ledger.note_resource_version(both.epoch, 800)
-    life = await both.ledger.begin_to_reconcile(both.epoch)
-    await both.ledger.note_resource_version(both.epoch, 700)
-    with pytest.raises(Transient, match="listed again"):
-        await both.ledger.reconcile_incarnation(both.epoch, [], [], life=life)
 
 
 async def test_a_closure_is_counted_once_when_it_is_over(both: World) -> None:

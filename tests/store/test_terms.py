@@ -8,6 +8,7 @@ import pytest
 from tests.store.makers import declared, edited, job, key_of, now, seconds, started
 from tests.store.world import World
 from ticklock.domain.errors import Superseded
+from ticklock.ports import LeaseMark
 from ticklock.store.ledger import PostgresLedger
 
 ITEM = declared()
@@ -32,6 +33,7 @@ METHODS: dict[str, Callable[[PostgresLedger, int], Awaitable[object]]] = {
     "drop_partitions": lambda ledger, epoch: ledger.drop_partitions(epoch, audit=timedelta(9), job_logs=timedelta(9)),
     "tend_gate": lambda ledger, epoch: ledger.tend_gate(epoch),
     "note_resource_version": lambda ledger, epoch: ledger.note_resource_version(epoch, 1),
+    "note_fall": lambda ledger, epoch: ledger.note_fall(epoch, LeaseMark("lease", 1)),
     "begin_to_reconcile": lambda ledger, epoch: ledger.begin_to_reconcile(epoch),
     "reconcile_incarnation": lambda ledger, epoch: ledger.reconcile_incarnation(epoch, [], []),
 }

@@ -22,6 +22,7 @@ from ticklock.engine.lookup import Lookup
 from ticklock.engine.loops import Stop
 from ticklock.engine.planner import Planner
 from ticklock.engine.secondpods import PodWatch
+from ticklock.engine.sentinel import FirstLook
 from ticklock.engine.service import Heart, Replica, Work
 from ticklock.engine.stager import Stager
 from ticklock.kube.client import K8sApi
@@ -115,6 +116,7 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         leadership.pod_watch = PodWatch(ledger, pods, KubePodFeed(api))
     leadership.trusted, leadership.take_fall = lambda: elector.leading, lease.take_fall
     heart.leading, heart.on_gap = leadership.is_current, leadership.look_again
+    heart.lease = lambda: lease.mark if elector.leading else None
     gatekeeper = Gatekeeper(
         ledger=ledger,
         pods=pods,
@@ -163,6 +165,7 @@ def wire(settings: Settings, *, api: K8sApi, lease_api: K8sApi, cluster: Cluster
         gatekeeper=gatekeeper,
         leadership=leadership,
         elect=_election(elector),
+        first_look=FirstLook(ledger, lease.find),
         background=[wakeups.run, lambda: StrictPodFeed(api).run(gatekeeper.on_change, _listed)],
         grace=timedelta(seconds=settings.grace_seconds),
     )

@@ -23,8 +23,9 @@ from ticklock.engine.gatekeeper import Gatekeeper
 from ticklock.engine.leadership import Leadership
 from ticklock.engine.loops import Loop, Step, Stop
 from ticklock.engine.planner import Planner
+from ticklock.engine.sentinel import FirstLook
 from ticklock.engine.stager import Stager
-from ticklock.ports import Ledger, Meter, Pulse, Wakeups
+from ticklock.ports import LeaseMark, Ledger, Meter, Pulse, Wakeups
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,8 @@ class Heart:
     meter: Meter
     leading: Callable[[], bool] = lambda: False
     """Whether this replica leads and has stored every object as it stands."""
+    lease: Callable[[], LeaseMark | None] = lambda: None
+    """Where the Lease stands, if this replica holds it."""
     on_leader: Callable[[], None] = lambda: None
     """Called while somebody leads: edits are being stored."""
     on_gap: Callable[[], None] = lambda: None
@@ -61,7 +64,7 @@ class Heart:
         if self.beaten_at is not None and self.monotonic() - self.beaten_at > _GAP_SECONDS:
             self.on_gap()
         try:
-            self.last = await self.ledger.pulse(leading=self.leading())
+            self.last = await self.ledger.pulse(leading=self.leading(), lease=self.lease())
         except (Transient, Unready) as error:
             self.failing_since = self.failing_since or self.monotonic()
             self.cause = str(error)
@@ -114,6 +117,7 @@ class Replica:
     leadership: Leadership
     elect: Callable[[Work, Stop], Coroutine[Any, Any, None]]
     """Runs the election; calls back for each term."""
+    first_look: FirstLook
     gatekeeper: Gatekeeper | None = None
     """None where no pod is held back."""
     background: list[Work] = field(default_factory=list)
@@ -127,6 +131,7 @@ class Replica:
 
     async def run(self) -> None:
         """Run until asked to stop; then finish what is bound, give everything back, and return."""
+        await self.first_look.look(self.stop)
         async with asyncio.TaskGroup() as group:
             helpers = [group.create_task(work()) for work in self.background]
             binders = [

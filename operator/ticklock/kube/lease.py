@@ -17,7 +17,7 @@ from ticklock.kube.client import K8sApi
 from ticklock.kube.errors import ApiError
 from ticklock.kube.resources import LEASES
 from ticklock.kube.view import mapping, text
-from ticklock.ports import Fall, LeaseRecord, LeaseStore
+from ticklock.ports import Fall, LeaseMark, LeaseRecord, LeaseStore
 
 
 class KubeLease(LeaseStore):
@@ -30,8 +30,9 @@ class KubeLease(LeaseStore):
         self._api = api
         self._namespace = namespace
         self._name = name
-        self._highest = 0
         self._fall: Fall | None = None
+        self.mark: LeaseMark | None = None
+        """Where it stood when last read or written; None before that."""
 
     def take_fall(self) -> Fall | None:
         """Return, once, that the Lease was seen at a lower version than before; None where its versions only rose."""
@@ -80,12 +81,18 @@ class KubeLease(LeaseStore):
         except ApiError as error:
             raise (error.conflict if error.absent else error.translated) from error
 
+    async def find(self) -> LeaseMark | None:
+        """Read where it stands; None where there is none, or where its version is not a number."""
+        return self.mark if await self.read() else None
+
     def _seen(self, lease: Mapping[str, Any]) -> LeaseRecord:
-        version = text(mapping(lease.get("metadata")).get("resourceVersion")) or ""
+        metadata = mapping(lease.get("metadata"))
+        version = text(metadata.get("resourceVersion")) or ""
         if version.isdecimal():
-            if int(version) < self._highest:
-                self._fall = Fall(self._highest, int(version))
-            self._highest = int(version)
+            found = LeaseMark(text(metadata.get("uid")) or "", int(version))
+            if self.mark is not None and found.version < self.mark.version:
+                self._fall = Fall(self.mark.version, found)
+            self.mark = found
         return _record(lease)
 
 

@@ -203,11 +203,19 @@ class LeaseRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseMark:
+    """At which resourceVersion a Lease stood."""
+
+    uid: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fall:
-    """An object was seen at a lower resourceVersion than before: the cluster was set back."""
+    """The Lease was seen at a lower resourceVersion than before: the cluster was set back."""
 
     highest: int
-    version: int
+    found: LeaseMark
 
 
 class LeaseStore(Protocol):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ticklock.domain.model import AttemptKey, Declared, JobUid, ObjectRef, PodUid
 from ticklock.domain.reasons import Reason
-from ticklock.ports.cluster import JobView, ObjectEvent, Standing
+from ticklock.ports.cluster import JobView, LeaseMark, ObjectEvent, Standing
 from ticklock.ports.facts import (
     BindOutcome,
     Blocker,
@@ -35,8 +35,14 @@ class Ledger(Protocol):
     """The rows that decide. Only the database's clock decides what is due."""
 
     # -- every replica
-    async def pulse(self, *, leading: bool) -> Pulse:
-        """Write the replica's heartbeat and read the installation's state."""
+    async def pulse(self, *, leading: bool, lease: LeaseMark | None = None) -> Pulse:
+        """Write the replica's heartbeat, and where the Lease stands if it leads; read the installation's state."""
+
+    async def lease_mark(self) -> LeaseMark | None:
+        """Return where the Lease stood by the last heartbeat of a leader; None before the first."""
+
+    async def set_back(self, noted: LeaseMark, found: LeaseMark) -> None:
+        """Close the gate: a Lease that was noted so was found so. Nothing where another one is noted by now."""
 
     async def plan(self, *, horizon: timedelta, limit: int) -> int:
         """Turn the ticks up to now + horizon into rows and move the cursors; return how many schedules were planned."""
@@ -160,6 +166,9 @@ class Ledger(Protocol):
 
     async def note_resource_version(self, epoch: int, version: int) -> bool:
         """Remember the highest resourceVersion seen; False, and quarantine, where it has fallen."""
+
+    async def note_fall(self, epoch: int, found: LeaseMark) -> None:
+        """Close the gate: the Lease was found so, and had been seen at a higher version."""
 
     async def begin_to_reconcile(self, epoch: int) -> str:
         """Name the life that the database leads; asked for before the cluster is listed."""

@@ -17,6 +17,7 @@ from ticklock.ports import (
     FurtherPod,
     JobView,
     Launch,
+    LeaseMark,
     Leftover,
     ObjectEvent,
     Opened,
@@ -47,6 +48,7 @@ from ticklock.store import (
     recording,
     reporting,
     schedules,
+    setbacks,
     staging,
     terms,
 )
@@ -59,8 +61,14 @@ class PostgresLedger:
     def __init__(self, db: Database) -> None:
         self.db = db
 
-    async def pulse(self, *, leading: bool) -> Pulse:
-        return await terms.pulse(self.db, leading=leading)
+    async def pulse(self, *, leading: bool, lease: LeaseMark | None = None) -> Pulse:
+        return await terms.pulse(self.db, leading=leading, lease=lease)
+
+    async def lease_mark(self) -> LeaseMark | None:
+        return await setbacks.lease_mark(self.db)
+
+    async def set_back(self, noted: LeaseMark, found: LeaseMark) -> None:
+        await setbacks.set_back(self.db, noted, found)
 
     async def plan(self, *, horizon: timedelta, limit: int) -> int:
         return await planning.plan_due(self.db, horizon=horizon, limit=limit)
@@ -190,7 +198,10 @@ class PostgresLedger:
         return await closures.tend(self.db, epoch)
 
     async def note_resource_version(self, epoch: int, version: int) -> bool:
-        return await quarantine.note_resource_version(self.db, epoch, version)
+        return await setbacks.note_resource_version(self.db, epoch, version)
+
+    async def note_fall(self, epoch: int, found: LeaseMark) -> None:
+        await setbacks.note_fall(self.db, epoch, found)
 
     async def begin_to_reconcile(self, epoch: int) -> str:
         return await quarantine.begin_to_reconcile(self.db, epoch)

@@ -33,13 +33,12 @@ from ticklock.store.rebuilding import believable, ensure_owners, in_order, rebui
 from ticklock.store.rowlocks import lock_specs
 from ticklock.store.schedules import namesakes, store_lost_edits
 from ticklock.store.session import INCARNATION, Database, sql
+from ticklock.store.setbacks import SET_BACK
 from ticklock.store.specs import store_new
 from ticklock.store.terms import QUARANTINED, fence
 from ticklock.store.witnesses import Witnesses, catch_up
 
 log = structlog.get_logger(__name__)
-
-SET_BACK = "the API server was set back"
 
 _SECONDS = 600.0
 """How long one comparison may take: it is one transaction over everything there is."""
@@ -56,15 +55,6 @@ UPDATE clusters SET incarnation = {INCARNATION}, quarantine_reason = NULL,
 WHERE cluster = :cluster AND quarantine_reason IS NOT DISTINCT FROM CAST(:reason AS text)
 """)  # noqa: S608 - constants of the store
 
-_RESOURCE_VERSION = sql("""
-UPDATE clusters
-SET highest_resource_version = greatest(highest_resource_version, :version),
-    quarantine_reason = CASE WHEN :version < highest_resource_version THEN :set_back ELSE quarantine_reason END,
-    set_back_at = CASE WHEN :version < highest_resource_version THEN clock_timestamp() ELSE set_back_at END
-WHERE cluster = :cluster
-RETURNING quarantine_reason
-""")
-
 _READ_ALL_AGAIN = sql("UPDATE schedules SET generation = 0 WHERE cluster = :cluster AND deleted_at IS NULL")
 """Generations count from an older number again: whatever the objects say now is newer."""
 
@@ -73,15 +63,6 @@ _LIVE = sql("SELECT uid, namespace, name FROM schedules WHERE cluster = :cluster
 _SCHEDULES = sql("""
 SELECT uid, deleted_at IS NOT NULL AND generation = 0 AS owner_unknown FROM schedules WHERE cluster = :cluster
 """)
-
-
-async def note_resource_version(db: Database, epoch: int, version: int) -> bool:
-    """Remember the highest resourceVersion of the cluster; a fall means that it was set back: quarantine."""
-    async with db.transaction() as connection:
-        await fence(connection, db, epoch)
-        parameters = {"cluster": db.cluster, "version": version, "set_back": SET_BACK}
-        reason: str | None = (await connection.execute(_RESOURCE_VERSION, parameters)).scalar_one_or_none()
-        return reason is None
 
 
 async def begin_to_reconcile(db: Database, epoch: int) -> str:

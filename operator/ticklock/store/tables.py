@@ -66,6 +66,8 @@ clusters = Table(
         comment="how often a person has vouched for the database's clock",
     ),
     Column("highest_resource_version", BigInteger, nullable=False, server_default=text("0")),
+    Column("lease_uid", Text, comment="of the Lease by which a leader was last chosen"),
+    Column("lease_version", BigInteger, comment="at which a leader last saw it; lower: the cluster was set back"),
     Column("audit_keep_days", Integer, comment="what this cluster wants kept: the longest wish of a database counts"),
     Column("job_logs_keep_days", Integer),
     comment="one row a Kubernetes cluster",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticklock.domain.errors import Superseded
-from ticklock.ports import Pulse
+from ticklock.ports import LeaseMark, Pulse
 from ticklock.store.session import INCARNATION, Database, sql
 
 _CLUSTER = sql("INSERT INTO clusters (cluster) VALUES (:cluster) ON CONFLICT (cluster) DO NOTHING")
@@ -20,9 +20,18 @@ WITH beat AS (
   SET heartbeat = clock_timestamp(), leader = excluded.leader, clock_step = excluded.clock_step,
       clock_release = excluded.clock_release
 )
-UPDATE clusters SET highest_time = greatest(highest_time, CAST(:believed AS timestamptz)) WHERE cluster = :cluster
+UPDATE clusters
+SET highest_time = greatest(highest_time, CAST(:believed AS timestamptz)),
+    lease_uid = coalesce(CAST(:lease_uid AS text), lease_uid),
+    lease_version = CASE WHEN lease_uid IS DISTINCT FROM coalesce(CAST(:lease_uid AS text), lease_uid)
+                         THEN CAST(:lease_version AS bigint)
+                         ELSE greatest(lease_version, CAST(:lease_version AS bigint)) END
+WHERE cluster = :cluster
 """)
-"""Only a time that is believed may raise the highest one gone by: others go by that."""
+"""Only a time that is believed may raise the highest one gone by: others go by that.
+
+The version of a Lease rises only: a leader of before a restore may write late.
+"""
 
 _RENEW = sql("UPDATE terms SET renewed_at = clock_timestamp() WHERE cluster = :cluster AND holder = :replica")
 
@@ -87,8 +96,8 @@ _DEAD_AFTER = timedelta(seconds=60)
 _BURY = sql("DELETE FROM replicas WHERE cluster = :cluster AND heartbeat < clock_timestamp() - CAST(:age AS interval)")
 
 
-async def pulse(db: Database, *, leading: bool) -> Pulse:
-    """Write this replica's heartbeat and read the installation's state."""
+async def pulse(db: Database, *, leading: bool, lease: LeaseMark | None = None) -> Pulse:
+    """Write this replica's heartbeat, and where the Lease stands if it is told; read the installation's state."""
     common = {"cluster": db.cluster, "replica": db.replica, "pod": db.pod}
     async with db.transaction(seconds=_PULSE_SECONDS) as connection:
         await connection.execute(_CLUSTER, common)
@@ -104,7 +113,8 @@ async def pulse(db: Database, *, leading: bool) -> Pulse:
             "believed": None if doubtful else row.now,
             "release": row.clock_release,
         }
-        await connection.execute(_HEARTBEAT, {**common, "leading": leading, **clock})
+        mark = {"lease_uid": lease and lease.uid, "lease_version": lease and lease.version}
+        await connection.execute(_HEARTBEAT, {**common, "leading": leading, **clock, **mark})
     return Pulse(
         db_now=row.now,
         quarantined=row.quarantined or db.doubt,

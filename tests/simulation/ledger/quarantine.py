@@ -25,8 +25,8 @@ from ticklock.domain.model import AttemptState, Declared, tick_key, trigger_key
 from ticklock.domain.reasons import Reason
 from ticklock.domain.timing import declared_timetable
 from ticklock.ports import JobView, Leftover
+from ticklock.store.setbacks import SET_BACK
 
-SET_BACK = "the API server was set back"
 LOST = "the database lost commits; the status of the object says that this run was handled before"
 GONE = "the database lost commits and the object is gone: nothing tells whether this run was handled before"
 VANISHED = "its Job is gone and nobody saw how it ended; it is never launched again"
@@ -43,17 +43,6 @@ class Lost:
 
     behind: frozenset[str]
     runs: int
-
-
-def note_resource_version(tx: Tx, epoch: int, version: int) -> bool:
-    tx.fence(epoch)
-    row = tx.book.clusters[tx.book.cluster]
-    fell = version < row.highest_resource_version
-    noted = replace(row, highest_resource_version=max(row.highest_resource_version, version))
-    if fell:
-        noted = replace(noted, quarantine_reason=SET_BACK, set_back_at=tx.now)
-    tx.book.clusters.put(tx.book.cluster, noted)
-    return noted.quarantine_reason is None
 
 
 def begin_to_reconcile(tx: Tx, epoch: int) -> str:

@@ -21,6 +21,7 @@ from ticklock.domain.model import (
 )
 from ticklock.domain.reasons import Reason
 from ticklock.domain.times import NOTHING_MORE, Times
+from ticklock.ports import LeaseMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class ClusterRow:
     set_back_at: datetime | None = None
     highest_resource_version: int = 0
     highest_time: datetime | None = None
+    lease: LeaseMark | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from tests.simulation.ledger import (
     recording,
     reporting,
     schedules,
+    setbacks,
     staging,
     upkeep,
 )
@@ -34,6 +35,7 @@ from ticklock.ports import (
     FurtherPod,
     JobView,
     Launch,
+    LeaseMark,
     Leftover,
     ObjectEvent,
     Opened,
@@ -109,8 +111,14 @@ class SimLedger:
 
     # ---------------------------------------------------------------------------------------------------- every replica
 
-    async def pulse(self, *, leading: bool) -> Pulse:
-        return await self._decide("pulse", lambda tx: upkeep.pulse(tx, leading=leading))
+    async def pulse(self, *, leading: bool, lease: LeaseMark | None = None) -> Pulse:
+        return await self._decide("pulse", lambda tx: upkeep.pulse(tx, leading=leading, lease=lease))
+
+    async def lease_mark(self) -> LeaseMark | None:
+        return await self._do("lease_mark", setbacks.lease_mark)
+
+    async def set_back(self, noted: LeaseMark, found: LeaseMark) -> None:
+        await self._do("set_back", lambda tx: setbacks.set_back(tx, noted, found))
 
     async def plan(self, *, horizon: timedelta, limit: int) -> int:
         return await self._decide("plan", lambda tx: plan_due(tx, horizon=horizon, limit=limit))
@@ -265,7 +273,10 @@ class SimLedger:
         return await self._do("tend_gate", lambda tx: closures.tend(tx, epoch))
 
     async def note_resource_version(self, epoch: int, version: int) -> bool:
-        return await self._do("note_resource_version", lambda tx: quarantine.note_resource_version(tx, epoch, version))
+        return await self._do("note_resource_version", lambda tx: setbacks.note_resource_version(tx, epoch, version))
+
+    async def note_fall(self, epoch: int, found: LeaseMark) -> None:
+        await self._do("note_fall", lambda tx: setbacks.note_fall(tx, epoch, found))
 
     async def begin_to_reconcile(self, epoch: int) -> str:
         return await self._do("begin_to_reconcile", lambda tx: quarantine.begin_to_reconcile(tx, epoch))

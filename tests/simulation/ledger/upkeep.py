@@ -13,7 +13,7 @@ from tests.simulation.ledger.planning import cursor_of
 from tests.simulation.ledger.rows import HELD, AttemptRow, ClusterRow, LockRow, ReplicaRow, RunRow, TermRow
 from ticklock.domain.model import AttemptKey, AttemptState, JobUid, ObjectRef, RunState, ScheduleUid
 from ticklock.domain.reasons import Reason
-from ticklock.ports import Blocker, Expected, JobView, Pulse, Release, RowView
+from ticklock.ports import Blocker, Expected, JobView, LeaseMark, Pulse, Release, RowView
 
 _YOUNG = timedelta(seconds=30)
 _DEAD_AFTER = timedelta(seconds=60)
@@ -21,7 +21,7 @@ _TOMBSTONE_KEPT = timedelta(hours=1)
 _BATCH = 500
 
 
-def pulse(tx: Tx, *, leading: bool) -> Pulse:
+def pulse(tx: Tx, *, leading: bool, lease: LeaseMark | None = None) -> Pulse:
     book, now = tx.book, tx.now
     cluster = book.clusters.get(book.cluster)
     if cluster is None:
@@ -32,6 +32,10 @@ def pulse(tx: Tx, *, leading: bool) -> Pulse:
     book.replicas.put(tx.who.replica, ReplicaRow(now, leading, tx.who.pod, step))
     if not watch.alarmed:
         cluster = replace(cluster, highest_time=now if cluster.highest_time is None else max(cluster.highest_time, now))
+        book.clusters.put(book.cluster, cluster)
+    if lease is not None and (former := cluster.lease) != lease:
+        risen = former is None or former.uid != lease.uid or former.version < lease.version
+        cluster = replace(cluster, lease=lease if risen else former)
         book.clusters.put(book.cluster, cluster)
     term = book.terms.get(book.cluster)
     if leading and term is not None and term.holder == tx.who.replica:
