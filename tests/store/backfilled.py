@@ -37,12 +37,11 @@ async def ask(world: World, item: Declared, ledger: PostgresLedger | None = None
 
 
 async def bind_all(world: World, ledger: PostgresLedger | None = None) -> list[Bound]:
-    """Stage and bind whatever may; however slow the machine is, and the leader with it."""
+    """Stage and bind whatever may."""
     ledger = ledger or world.ledger
-    verified = frozenset(row.uid for row in await world.sql("SELECT uid FROM schedules"))
     claim = await ledger.claim_for_staging(ahead=timedelta(0), ttl=TTL, limit=1000)
     await ledger.store_staged([with_job(order) for order in claim.orders])
-    return list((await ledger.bind(ttl=TTL, limit=1000, verified=verified)).bound)
+    return list((await ledger.bind(ttl=TTL, limit=1000, verified=await world.uids())).bound)
 
 
 async def finish(world: World, bound: list[Bound]) -> None:

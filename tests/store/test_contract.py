@@ -173,7 +173,7 @@ async def test_what_nobody_leads_is_bound_only_after_a_look_at_the_object(both: 
         await lone.sql(
             "UPDATE terms SET renewed_at = clock_timestamp() - interval '3 seconds' WHERE cluster = :cluster"
         )
-    outcome = await lone.bind()
+    outcome = await lone.ledger.bind(ttl=TTL, limit=10, verified=frozenset())
     assert (list(outcome.bound), list(outcome.unverified)) == ([], [item.ref])
     verified = frozenset({item.ref.uid})
     assert len((await lone.ledger.bind(ttl=TTL, limit=10, verified=verified)).bound) == 1

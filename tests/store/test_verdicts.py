@@ -112,7 +112,7 @@ class TestWithoutALeader:
 
     async def test_objects_are_read_before_their_first_launch(self, world: World) -> None:
         item = await self.staged(world)
-        outcome = await world.bind()
+        outcome = await world.ledger.bind(ttl=LATE, limit=10, verified=frozenset())
         assert (list(outcome.unverified), outcome.bound) == ([item.ref], [])
         assert (await world.attempts(item))[0].state == "planned"
         verified = await world.ledger.bind(ttl=LATE, limit=10, verified=frozenset({item.ref.uid}))

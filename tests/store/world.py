@@ -172,7 +172,13 @@ class World:
         return orders
 
     async def bind(self, limit: int = 1000) -> BindOutcome:
-        return await self.ledger.bind(ttl=TTL, limit=limit, verified=frozenset())
+        """Bind what is due, with every object just read: the heartbeat of its leader may be old on a slow machine."""
+        return await self.ledger.bind(ttl=TTL, limit=limit, verified=await self.uids())
+
+    async def uids(self) -> frozenset[str]:
+        """Name every schedule of the cluster."""
+        rows = await self.sql("SELECT uid FROM schedules WHERE cluster = :cluster")
+        return frozenset(row.uid for row in rows)
 
     async def launch(self, bound: Iterable[Bound]) -> None:
         await self.ledger.mark_launched([Launch(one.key, one.job_uid, wall()) for one in bound])

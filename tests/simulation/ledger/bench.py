@@ -46,6 +46,9 @@ class SimWorld(World):
         mine = [row for row in rows if item is None or row.uid == item.ref.uid]
         return sorted(mine, key=lambda row: (row.scheduled_time, str(row.key)))
 
+    async def uids(self) -> frozenset[str]:
+        return frozenset(self.book.schedules.rows)
+
     async def attempt(self, key: AttemptKey) -> Any:
         return self.book.attempts[key]
 
