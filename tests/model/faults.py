@@ -131,7 +131,7 @@ def restore(s: State, w: Setup) -> Moves:
 
 
 def notice(s: State, w: Setup) -> Moves:
-    """The leader's next full list shows a resourceVersion that fell (store/quarantine.py, `note_resource_version`)."""
+    """The leader's next full list shows a resourceVersion that fell (store/setbacks.py, `note_resource_version`)."""
     if s.unnoticed and not s.closed:
         quarantined = s._replace(closed="set back", unnoticed=False)
         yield "the leader notices that the resourceVersion fell: quarantine", quarantined
