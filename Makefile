@@ -69,7 +69,7 @@ model: setup ## search the model of the launch protocol, with its guards and wit
 chaos: setup helpers ## random faults over many schedules, on the real thing: SECONDS=300 SEED=1; the history is kept
 	@exec $(PY) -m tests.chaos --seconds $(or $(SECONDS),300) --seed $(or $(SEED),1) $(CHAOS_ARGS)
 
-# Two clusters at once take a little more than half the time of one after the other.
+# Two clusters at once take a little more than half the time of one after the other, where there is room for both.
 KILLED := tests/chaos/test_matrix_killed.py
 OTHERS := $(filter-out $(KILLED),$(wildcard tests/chaos/test_matrix_*.py))
 

@@ -75,6 +75,7 @@ def _restart_database(traffic: Traffic, _: Replica) -> None:
 
 _ANY, _LEADER, _OTHER = (Role.LEADER, Role.OTHER), (Role.LEADER,), (Role.OTHER,)
 
+_TRIES = 3
 STEPS = (
     Step("before-plan-commit", _ANY, frozen=True),
     Step("after-plan", _ANY),
@@ -135,17 +136,31 @@ def victim_of(world: World, role: Role) -> Replica:
 
 @contextmanager
 def struck(traffic: Traffic, step: Step, role: Role, action: str) -> Iterator[Replica]:
-    """Have a replica of that role killed or stopped at that step; everything is healed on exit."""
-    world = traffic.world
+    """Have a replica of that role killed or stopped at that step; everything is healed on exit.
+
+    A leader may lose its Lease between being chosen and being struck, where the machine is slow: then it is another's
+    turn.
+    """
     traffic.unsuspended()
+    for _ in range(_TRIES):
+        with _struck(traffic, step, role, action) as victim:
+            if role is Role.OTHER or pod_of(traffic.world.installation.holder()) == victim.pod:
+                yield victim
+                return
+    raise AssertionError(f"each of {_TRIES} leaders had lost its Lease before it was struck")
+
+
+@contextmanager
+def _struck(traffic: Traffic, step: Step, role: Role, action: str) -> Iterator[Replica]:
+    world = traffic.world
     victim = victim_of(world, role)
     hit = [one.pod for one in world.replicas if step.both or one is victim]
     with world.fault(action, Target.REPLICA, replicas=hit, step=step.name, role=role.value):
-        _strike(traffic, step, victim, action)
-        if role is Role.LEADER:
-            assert pod_of(world.installation.holder()) == victim.pod
-        yield victim
-        world.heal()
+        try:
+            _strike(traffic, step, victim, action)
+            yield victim
+        finally:
+            world.heal()
 
 
 def _strike(traffic: Traffic, step: Step, victim: Replica, action: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.beside import main, run, split
+from tools.beside import idle_share, main, run, split
 from tools.devcluster.process import Daemon
 
 ROOT = Path(__file__).parents[3]
@@ -51,8 +51,49 @@ def test_they_run_at_the_same_time_and_here(tmp_path: Path) -> None:
         ["sh", "-c", waits.format(mine=first, others=second)],
         ["sh", "-c", waits.format(mine=second, others=first)],
     ]
-    assert run(commands, out) == 0
+    assert run(commands, out, idle=lambda: 0.5, window=0) == 0
     assert out.getvalue().split() == [str(Path.cwd())] * 2
+
+
+@pytest.mark.parametrize(
+    ("idle", "window"),
+    [pytest.param(0.49, 0, id="busy"), pytest.param(1.0, 3600, id="not known yet")],
+)
+def test_where_there_is_no_room_one_waits_for_the_end_of_the_other(tmp_path: Path, idle: float, window: float) -> None:
+    go, ended = tmp_path / "go", tmp_path / "ended"
+
+    class Looks(io.StringIO):
+        """Lets the first end after some looks at it."""
+
+        left = 3
+
+        def flush(self) -> None:
+            self.left -= 1
+            if not self.left:
+                go.touch()
+
+    commands = [["sh", "-c", f"until [ -e {go} ]; do sleep 0.01; done; touch {ended}"], ["sh", "-c", f"ls {ended}"]]
+    assert run(commands, Looks(), idle=lambda: idle, window=window) == 0
+
+
+@pytest.mark.parametrize(
+    ("stats", "share"),
+    [
+        pytest.param(["cpu  10 0 10 60 20 0 0 0 9 9", "cpu  20 0 20 130 30 0 0 0 9 9"], 0.8, id="since the last look"),
+        pytest.param(["cpu  10 0 10 60 20 0 0 0", "cpu  10 0 10 60 20 0 0 0"], 0.0, id="no time has passed"),
+        pytest.param([None, None], 0.0, id="no such file"),
+    ],
+)
+def test_how_idle_the_processors_are_is_asked_of_the_kernel(
+    tmp_path: Path, stats: list[str | None], share: float
+) -> None:
+    ask = idle_share(tmp_path / "stat")
+    answers = []
+    for line in stats:
+        if line is not None:
+            (tmp_path / "stat").write_text(f"{line}\ncpu0 1 2 3\n")
+        answers.append(ask())
+    assert answers[-1] == share
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -60,7 +101,8 @@ def test_a_signal_ends_all_of_them(tmp_path: Path, number: signal.Signals) -> No
     waits = "trap 'echo > {0}-ended; exit' INT; echo on | tee {0}; while :; do sleep 0.01; done"
     first, second = tmp_path / "first", tmp_path / "second"
     commands = ("sh", "-c", waits.format(first), "+", "sh", "-c", waits.format(second))
-    daemon = Daemon("beside", [sys.executable, "-m", "tools.beside", *commands], tmp_path / "log", cwd=ROOT)
+    program = "import sys, tools.beside; sys.exit(tools.beside.main(sys.argv[1:], idle=lambda: 1.0, window=0))"
+    daemon = Daemon("beside", [sys.executable, "-c", program, *commands], tmp_path / "log", cwd=ROOT)
     daemon.start()
     while not (daemon.log_tail() and second.exists()):  # it shows the first when both are started
         daemon.check()
