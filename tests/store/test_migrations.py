@@ -67,6 +67,14 @@ def test_migrating_again_changes_nothing(empty_database: str) -> None:
     assert migrate(empty_database) == Migrated(first.after, first.after)
 
 
+def test_the_schema_of_a_newer_release_is_left_as_it_is(empty_database: str) -> None:
+    """As in a rollback, where the former release runs its migrations again."""
+    migrate(empty_database)
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'of-the-future'")
+    assert migrate(empty_database) == Migrated("of-the-future", "of-the-future")
+
+
 def test_of_several_that_start_at_once_one_works_and_the_others_wait(empty_database: str) -> None:
     together = threading.Barrier(4)
 

@@ -63,7 +63,8 @@ def alembic_config() -> Config:
 def migrate(url: str | URL) -> Migrated:
     """Upgrade to the newest schema and make the partitions of the next months, in one transaction.
 
-    Waits while another process migrates; then there is nothing to do.
+    Waits while another process migrates; then there is nothing to do. The schema of a newer release is left as it is:
+    it works for this one too, until it contracts, and a rollback must be able to start.
     """
     engine = connect_once(url)
     for _ in range(_TRIES - 1):
@@ -82,9 +83,10 @@ def _upgrade(engine: Engine) -> Migrated:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         connection.execute(_CHANGE)
         before = _revision(connection)
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if before is None or not _is_newer(before):
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
         make_ahead(connection, connection.execute(text("SELECT clock_timestamp()")).scalar_one())
         return Migrated(before, _revision(connection))
 
