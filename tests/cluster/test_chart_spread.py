@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.chart import EXTERNAL, Chart, Object, Values
+from tests.support.pods import is_ready
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -56,10 +57,7 @@ def nodes(api: KubeApi, room: str, zones: Mapping[str, str | None]) -> Iterator[
 
 def _is_open(node: Object) -> bool:
     """Whether it is ready, and keeps away those alone that it is not for."""
-    ready = {"type": "Ready", "status": "True"}.items()
-    return [one["key"] for one in node["spec"]["taints"]] == [ROOM] and any(
-        ready <= one.items() for one in node["status"].get("conditions", ())
-    )
+    return is_ready(node) and [one["key"] for one in node["spec"]["taints"]] == [ROOM]
 
 
 def homes(api: KubeApi, room: str) -> list[str]:
