@@ -23,8 +23,7 @@ WITH beat AS (
 UPDATE clusters
 SET highest_time = greatest(highest_time, CAST(:believed AS timestamptz)),
     lease_uid = coalesce(CAST(:lease_uid AS text), lease_uid),
-    lease_version = CASE WHEN lease_uid IS DISTINCT FROM coalesce(CAST(:lease_uid AS text), lease_uid)
-                         THEN CAST(:lease_version AS bigint)
+    lease_version = CASE WHEN lease_uid <> CAST(:lease_uid AS text) THEN CAST(:lease_version AS bigint)
                          ELSE greatest(lease_version, CAST(:lease_version AS bigint)) END
 WHERE cluster = :cluster
 """)
